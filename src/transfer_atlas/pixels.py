@@ -1,0 +1,61 @@
+"""The decoded-image cache: one uint8 array per split and evaluation geometry, shared by all its models."""
+
+import io
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.images import read_encoded
+from transfer_atlas.tables import atomic
+
+
+def evaluation_transform(geometry):
+    """timm's own evaluation transform for a geometry, up to the uint8 crop: PIL image to [3, size, size]."""
+    from timm.data import create_transform
+
+    return create_transform(
+        input_size=geometry["input_size"],
+        crop_pct=geometry["crop_pct"],
+        crop_mode=geometry["crop_mode"],
+        interpolation=geometry["interpolation"],
+        is_training=False,
+        use_prefetcher=True,  # stops before normalisation, which differs between models of one geometry
+    )
+
+
+def decode_images(files, image_column, rows, geometry, path):
+    """Decode and crop the given rows once, for all models of a geometry.
+
+    Args:
+        files: Parquet shards of the split.
+        image_column: struct column with the encoded `bytes`.
+        rows: sorted rows of the split, counted over all files.
+        geometry: input_size, crop_pct, crop_mode, interpolation, as in timm.
+        path: .npy file to write, uint8 [images, size, size, 3].
+
+    Raises:
+        InputError: an image that does not decode, with its file and row.
+    """
+    size = geometry["input_size"]
+    transform = evaluation_transform(geometry)
+    with atomic(path) as partial:
+        pixels = open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
+        encoded = tqdm(read_encoded(files, image_column, rows), total=len(rows), desc="decode", mininterval=2)
+        for number, (file, row, data) in enumerate(encoded):
+            pixels[number] = np.asarray(transform(_open_image(data, file, row))).transpose(1, 2, 0)
+        pixels.flush()
+
+
+def _open_image(data, file, row):
+    try:
+        return Image.open(io.BytesIO(data)).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, TypeError) as error:
+        raise InputError(f"{file}, row {row}: image does not decode ({error}); mend or remove it") from None
+
+
+def open_pixels(path):
+    """Memory-map a decoded array, uint8 [images, size, size, 3]."""
+    return np.load(path, mmap_mode="r")

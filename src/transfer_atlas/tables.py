@@ -1,0 +1,207 @@
+"""Schema of every Parquet table; reading, writing, gathering and provenance."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transfer_atlas.errors import InputError
+
+METADATA_KEY = b"transfer_atlas"
+
+
+def _column(name, kind, description, unit=""):
+    return pa.field(name, kind, metadata={"description": description, "unit": unit})
+
+
+def _share(name, description):
+    return _column(name, pa.float64(), description, "fraction")
+
+
+_MODEL = [
+    _column("model", pa.string(), "name of the model, `arch.tag`"),
+]
+_PAIR = [
+    _column("student", pa.string(), "model that learns"),
+    _column("teacher", pa.string(), "model that teaches; null for the controls, which have none"),
+]
+
+SCHEMAS = {
+    "images": pa.schema(
+        [
+            _column("image", pa.string(), "id of the image: split of the data set and row"),
+            _column("row", pa.int64(), "row in the Parquet files of the data set, counted from 0 over all shards"),
+            _column("label", pa.int32(), "class of the image"),
+        ]
+    ),
+    "predictions": pa.schema(
+        [
+            _column("image", pa.string(), "id of the image"),
+            _column("label", pa.int32(), "class of the image"),
+            _column("prediction", pa.int32(), "class with the largest logit"),
+            _column("correct", pa.bool_(), "prediction equals label"),
+            _share("confidence", "largest softmax probability"),
+            _share("label_probability", "softmax probability of the label"),
+        ]
+    ),
+    "models": pa.schema(
+        _MODEL
+        + [
+            _column("architecture", pa.string(), "timm model name or class"),
+            _column("weights", pa.string(), "where the weights come from: train:<recipe>, hub, or a file"),
+            _column("family", pa.string(), "convolution, transformer or mlp: the operator that mixes positions most"),
+            _column("parameters", pa.int64(), "number of parameters"),
+            _column("macs", pa.int64(), "multiply-accumulate operations of one forward pass", "per image"),
+            _column("input_size", pa.int32(), "side of the evaluation crop", "pixels"),
+            _column("crop_pct", pa.float64(), "share of the resized image that the crop keeps", "fraction"),
+            _column("crop_mode", pa.string(), "how the image is brought to the crop, as in timm"),
+            _column("interpolation", pa.string(), "resampling filter of the resize"),
+            _column("mean", pa.list_(pa.float64()), "subtracted per channel from pixels in 0 to 1"),
+            _column("std", pa.list_(pa.float64()), "divided by per channel"),
+            _share("accuracy", "top-1 accuracy on the evaluation split"),
+            _share("accuracy_standard_error", "binomial standard error of the accuracy"),
+        ]
+    ),
+    "complementarity": pa.schema(
+        _PAIR
+        + [
+            _share("student_accuracy", "top-1 accuracy of the student"),
+            _share("teacher_accuracy", "top-1 accuracy of the teacher"),
+            _share("accuracy_difference", "teacher minus student"),
+            _share("positive_flips", "student wrong and teacher right: the complementary knowledge"),
+            _share("negative_flips", "student right and teacher wrong"),
+            _share("both_right", "both right"),
+            _share("both_wrong", "both wrong"),
+            _column(
+                "flip_entropy", pa.float64(), "entropy of the positive flips over classes, 0 without flips", "nats"
+            ),
+            _column("images", pa.int64(), "evaluation images that the shares refer to"),
+        ]
+    ),
+    "pairs": pa.schema([*_PAIR, _column("chosen_by", pa.string(), "grid or file")]),
+    "transfers": pa.schema(
+        [
+            _column("method", pa.string(), "transfer method of the config"),
+            *_PAIR,
+            _column("seed", pa.int64(), "seed of the order of images"),
+            _share("accuracy_before", "student's top-1 accuracy on the evaluation split before the transfer"),
+            _share("accuracy_after", "the same after the last epoch"),
+            _share("delta", "accuracy_after - accuracy_before = gain - loss"),
+            _share("delta_standard_error", "paired standard error of delta, from the gain and loss counts"),
+            _share("gain", "images wrong before and right after"),
+            _share("loss", "images right before and wrong after"),
+            _share("positive_flips", "student wrong before and teacher right; null without a teacher"),
+            _share("transferred_flips", "the part of positive_flips that is right after"),
+            _share("transfer_rate", "transferred_flips / positive_flips, sample by sample"),
+            _column("images", pa.int64(), "evaluation images that the shares refer to"),
+            _column("epoch_objective", pa.list_(pa.float64()), "mean training objective per epoch", "nats"),
+            _column(
+                "epoch_accuracy",
+                pa.list_(pa.float64()),
+                "student's accuracy on the transfer images, measured during the epoch",
+                "fraction",
+            ),
+            _column(
+                "epoch_teacher_share",
+                pa.list_(pa.float64()),
+                "share of the transfer images on which the teacher set the target",
+                "fraction",
+            ),
+        ]
+    ),
+}
+
+
+def write_table(frame, table, path, provenance=None):
+    """Write `frame` as the table named `table`; the file appears whole or not at all."""
+    arrow = pa.Table.from_pandas(frame, schema=SCHEMAS[table], preserve_index=False)
+    metadata = {METADATA_KEY: json.dumps({"table": table, **(provenance or {})}, sort_keys=True)}
+    with atomic(path) as partial:
+        pq.write_table(arrow.replace_schema_metadata(metadata), partial)
+
+
+def read_table(path):
+    """Read any table of the study as a DataFrame with plain columns.
+
+    Raises:
+        InputError: no such file, or it is not a table of this package.
+    """
+    read_metadata(path)
+    return pq.read_table(path).to_pandas()
+
+
+def read_metadata(path):
+    """Read the provenance that was written with a table.
+
+    Raises:
+        InputError: no such file, or it is not a table of this package.
+    """
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such table; make it with: snakemake --cores 2 {path}") from None
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a Parquet file ({error})") from None
+    if METADATA_KEY not in metadata:
+        raise InputError(f"{path}: was not written by transfer-atlas")
+    return json.loads(metadata[METADATA_KEY])
+
+
+def gather(paths, table):
+    """Concatenate small files of one table in the given order; returns the frame and the summed cost."""
+    frame = pd.concat([pq.read_table(path, schema=SCHEMAS[table]).to_pandas() for path in paths], ignore_index=True)
+    seconds = sum(read_metadata(path).get("seconds", 0) for path in paths)
+    return frame, {"files": len(paths), "seconds_of_files": round(seconds, 3)}
+
+
+@contextmanager
+def atomic(path):
+    """Yield a temporary path beside `path` that replaces it when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class Provenance:
+    """Clock and memory of one job, with the versions that made its result."""
+
+    def __init__(self, **recipe):
+        """Start the clock; `recipe` is the slice of the config that the result depends on."""
+        self.recipe = recipe
+        self.started = time.monotonic()
+
+    def record(self, device="cpu"):
+        """Return what is written with a table: versions, commit, device, seconds, peak memory and recipe."""
+        return {
+            "recipe": self.recipe,
+            "versions": {name: version(name) for name in ("transfer-atlas", "torch", "timm", "pyarrow")}
+            | {"python": sys.version.split()[0]},
+            "commit": _commit(),
+            "device": str(device),
+            "seconds": round(time.monotonic() - self.started, 3),
+            "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }
+
+
+def _commit():
+    described = subprocess.run(
+        ["git", "-C", Path(__file__).parent, "describe", "--always", "--dirty", "--abbrev=12"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or None
