@@ -1,0 +1,90 @@
+"""Inference: every model looks at every image once; all comparisons and transfers read its answers from disk."""
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.lib.format import open_memmap
+from tqdm import tqdm
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.tables import atomic
+from transfer_atlas.zoo import Input
+
+
+def infer(model, pixels, batch_size, device):
+    """Compute logits of images in their order.
+
+    Args:
+        model: network in eval mode on `device`.
+        pixels: uint8 [images, size, size, 3].
+        batch_size: images per forward pass.
+        device: where the model is.
+
+    Returns:
+        float32 [images, classes] on the CPU.
+    """
+    to_input = Input(model).to(device)
+    starts = tqdm(range(0, len(pixels), batch_size), desc="infer", unit="batch", mininterval=2)
+    with torch.inference_mode():
+        batches = [model(to_input(torch.tensor(pixels[start : start + batch_size]))).float().cpu() for start in starts]
+    return torch.cat(batches)
+
+
+def compute_logits(model, views, batch_size, device, path, name):
+    """Write the logits of all views as float16 [views, images, classes].
+
+    Args:
+        model: network in eval mode on `device`.
+        views: list of uint8 [images, size, size, 3]; view 0 comes first.
+        batch_size: images per forward pass.
+        device: where the model is.
+        path: .npy file to write.
+        name: name of the model for messages.
+
+    Returns:
+        float32 [images, classes], the logits of view 0 before rounding.
+
+    Raises:
+        InputError: a logit is NaN or infinite.
+    """
+    answers = [infer(model, pixels, batch_size, device) for pixels in views]
+    for view, logits in enumerate(answers):
+        bad = (~torch.isfinite(logits).all(dim=1)).nonzero()
+        if len(bad):
+            raise InputError(f"model {name}: logits of image {bad[0].item()}, view {view} are not finite; check its weights")
+    with atomic(path) as partial:
+        stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(answers), *answers[0].shape))
+        for view, logits in enumerate(answers):
+            stored[view] = logits.numpy()
+        stored.flush()
+    return answers[0]
+
+
+def open_logits(path):
+    """Memory-map logits, float16 [views, images, classes]."""
+    return np.load(path, mmap_mode="r")
+
+
+def predict(index, logits):
+    """Turn logits into the predictions table.
+
+    Args:
+        index: images table of the split, in the order of the logits.
+        logits: float32 [images, classes]; not the float16 of the file, whose ties would change predictions.
+
+    Returns:
+        DataFrame of the predictions table.
+    """
+    labels = torch.as_tensor(index["label"].to_numpy(), dtype=torch.long)
+    probabilities = logits.double().softmax(dim=1)  # [images, classes]
+    prediction = logits.argmax(dim=1)
+    return pd.DataFrame(
+        {
+            "image": index["image"],
+            "label": index["label"],
+            "prediction": prediction.numpy(),
+            "correct": (prediction == labels).numpy(),
+            "confidence": probabilities.amax(dim=1).numpy(),
+            "label_probability": probabilities.gather(1, labels[:, None]).squeeze(1).numpy(),
+        }
+    )

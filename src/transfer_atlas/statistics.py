@@ -1,0 +1,49 @@
+"""Standard errors and summaries of transfers."""
+
+import numpy as np
+import pandas as pd
+
+
+def accuracy_standard_error(accuracy, images):
+    """Binomial standard error of an accuracy, a fraction."""
+    return np.sqrt(accuracy * (1 - accuracy) / images)
+
+
+def paired_standard_error(gain, loss, images):
+    """Standard error of delta = gain - loss when before and after are measured on the same images.
+
+    Args:
+        gain: share of images wrong before and right after.
+        loss: share of images right before and wrong after.
+        images: number of images.
+
+    Returns:
+        sqrt((gain + loss - (gain - loss)^2) / images), a fraction: per image the change is +1, -1 or 0.
+    """
+    return np.sqrt((gain + loss - (gain - loss) ** 2) / images)
+
+
+def summarise_methods(transfers):
+    """Success rate and mean delta per method, in the order in which the methods first appear.
+
+    Transfers that share a student are not independent, so the standard error of the mean delta is that of the
+    mean over students: standard deviation of the students' mean deltas / sqrt(students); NaN for one student.
+
+    Args:
+        transfers: the transfers table.
+
+    Returns:
+        DataFrame indexed by method: transfers, students, success_rate (share with delta > 0), mean_delta,
+        standard_error; shares are fractions.
+    """
+    of_student = transfers.groupby(["method", "student"], sort=False)["delta"].mean().groupby("method", sort=False)
+    methods = transfers.groupby("method", sort=False)
+    return pd.DataFrame(
+        {
+            "transfers": methods.size(),
+            "students": of_student.size(),
+            "success_rate": methods["delta"].agg(lambda delta: (delta > 0).mean()),
+            "mean_delta": methods["delta"].mean(),
+            "standard_error": of_student.sem(),
+        }
+    )

@@ -1,0 +1,90 @@
+"""Training a zoo model from scratch on the study's own images, to the end of its schedule as public models are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+from tqdm import tqdm
+
+from transfer_atlas.zoo import Input
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """Everything that distinguishes how two zoo models are trained; fields as in config/README.md."""
+
+    lr: float
+    epochs: int
+    optimizer: str
+    batch_size: int
+    weight_decay: float
+    label_smoothing: float
+    flip: bool
+    shift: int
+    seed: int
+
+
+def train_model(model, pixels, labels, recipe, device):
+    """Train `model` in place with a one-cycle schedule that ends at learning rate 0.
+
+    Args:
+        model: freshly initialised network, [images, 3, size, size] -> [images, classes].
+        pixels: uint8 [images, size, size, 3].
+        labels: int [images].
+        recipe: the training recipe.
+        device: where to train.
+
+    Returns:
+        The trained model, in eval mode.
+    """
+    generator = np.random.default_rng(recipe.seed)
+    torch.manual_seed(recipe.seed)  # dropout and stochastic depth
+    model, to_input = model.to(device).train(), Input(model).to(device)
+    labels = torch.as_tensor(np.asarray(labels), dtype=torch.long)
+    optimizer = _optimizer(model, recipe)
+    batches_per_epoch = max(1, len(labels) // recipe.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=recipe.lr, epochs=recipe.epochs, steps_per_epoch=batches_per_epoch, pct_start=0.2
+    )
+    for epoch in range(recipe.epochs):
+        order, losses = generator.permutation(len(labels)), []
+        steps = tqdm(np.array_split(order, batches_per_epoch), desc=f"epoch {epoch + 1}/{recipe.epochs}", mininterval=2)
+        for batch in steps:
+            images = torch.from_numpy(augment(pixels[batch], recipe, generator))
+            logits = model(to_input(images))  # [batch, classes]
+            loss = functional.cross_entropy(logits, labels[batch].to(device), label_smoothing=recipe.label_smoothing)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.detach())
+        print(f"epoch {epoch + 1}: mean loss {torch.stack(losses).mean():.4f}")
+    return model.eval()
+
+
+def _optimizer(model, recipe):
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(
+            model.parameters(), lr=recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
+        )
+    return torch.optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+
+
+def augment(pixels, recipe, generator):
+    """Flip and shift each image of a batch at random; uint8 [images, height, width, 3] in and out."""
+    if recipe.flip:
+        flipped = generator.random(len(pixels)) < 0.5
+        pixels = np.where(flipped[:, None, None, None], pixels[:, :, ::-1], pixels)
+    if recipe.shift:
+        pixels = _shift(pixels, recipe.shift, generator)
+    return np.ascontiguousarray(pixels)
+
+
+def _shift(pixels, largest, generator):
+    images, height, width, _ = pixels.shape
+    margin = (largest, largest)
+    padded = np.pad(pixels, ((0, 0), margin, margin, (0, 0)), mode="edge")
+    down, right = generator.integers(0, 2 * largest + 1, size=(2, images, 1))
+    rows, columns = down + np.arange(height), right + np.arange(width)
+    return padded[np.arange(images)[:, None, None], rows[:, :, None], columns[:, None, :]]
