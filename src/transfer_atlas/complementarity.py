@@ -4,6 +4,29 @@ import numpy as np
 import pandas as pd
 from scipy.special import xlogy
 
+from transfer_atlas.errors import InputError
+
+
+def align_predictions(predictions):
+    """Stack the correctness of all models, after checking that they answered the same images.
+
+    Args:
+        predictions: dict of model name to its predictions table.
+
+    Returns:
+        (correct, labels): bool [models, images] and int [images].
+
+    Raises:
+        InputError: a model whose images or labels differ from the first model's.
+    """
+    first, reference = next(iter(predictions.items()))
+    for model, table in predictions.items():
+        for column in ("image", "label"):
+            if not table[column].equals(reference[column]):
+                raise InputError(f"model {model}: its column '{column}' differs from that of {first}; compute its logits again")
+    correct = np.stack([table["correct"].to_numpy() for table in predictions.values()])
+    return correct, reference["label"].to_numpy()
+
 
 def count_flips(correct, labels):
     """Count, for every ordered pair, the images that the student gets wrong and the teacher right.

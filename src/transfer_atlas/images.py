@@ -149,6 +149,11 @@ def make_view(pixels, images, view, transforms, seed):
     return augmented
 
 
+def make_views(pixels, images, count, transforms, seed):
+    """All `count` views of the images, as a list; arguments as in `make_view`."""
+    return [make_view(pixels, images, view, transforms, seed) for view in range(count)]
+
+
 def _compose(transforms):
     from torchvision.transforms import v2
 

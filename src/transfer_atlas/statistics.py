@@ -47,3 +47,20 @@ def summarise_methods(transfers):
             "standard_error": of_student.sem(),
         }
     )
+
+
+def format_summary(summary, figures):
+    """Render the summary of a study as text, deltas in percentage points, and say where the figures are."""
+    percent = pd.DataFrame(
+        {
+            "transfers": summary["transfers"],
+            "success rate": summary["success_rate"].map("{:.0%}".format),
+            "mean delta": [
+                f"{100 * delta:+.2f} +- {100 * error:.2f} points"
+                for delta, error in zip(summary["mean_delta"], summary["standard_error"], strict=True)
+            ],
+        }
+    )
+    table = percent.rename_axis("method").reset_index().to_string(index=False)
+    note = "+- is the standard error over students; self and labels are the controls, which have no teacher"
+    return f"{table}\n{note}\nfigures: {figures}\n"

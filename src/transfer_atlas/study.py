@@ -5,7 +5,9 @@ Runs at every start of the workflow, so it imports neither torch nor pandas.
 
 import csv
 import difflib
+import fcntl
 import json
+import os
 from pathlib import Path
 
 import yaml
@@ -20,6 +22,34 @@ TRAINED_HERE = "train:"
 def load_schema(path):
     """Read a JSON schema written as YAML."""
     return yaml.safe_load(Path(path).read_text())
+
+
+def check_study(config, schema):
+    """Check the merged config and fill in its defaults, in place.
+
+    Raises:
+        InputError: the first violation, in one line that names the key.
+    """
+    check(config, schema, "config")
+    for name, method in config["transfer"]["methods"].items():
+        if "target" not in method and method["label_weight"] != 1:
+            raise InputError(
+                f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
+            )
+
+
+def hold_lock(path):
+    """Hold the run's lock until this process ends, however it ends; the kernel frees it even after a kill -9.
+
+    Raises:
+        InputError: another live process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)  # not inherited by jobs; never closed on purpose
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError("another snakemake is running in this folder; wait for it, or end it") from None
 
 
 def check(value, schema, where):

@@ -1,8 +1,9 @@
 """The models: built by timm, with weights from the hub, a local file or trained here; their recipe, size and family."""
 
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+import pandas as pd
 import timm
 import torch
 from timm.layers import set_fused_attn
@@ -10,6 +11,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.statistics import accuracy_standard_error
 from transfer_atlas.study import did_you_mean
 
 
@@ -111,6 +113,34 @@ class Anatomy:
     family: str
 
 
+def describe_zoo(rows, geometries, accuracies, classes):
+    """Describe every model of the zoo.
+
+    Args:
+        rows: rows of the zoo sheet.
+        geometries: dict of model name to its evaluation geometry.
+        accuracies: per model, bool [images]: right or wrong on the evaluation split.
+        classes: number of classes.
+
+    Returns:
+        DataFrame of the models table.
+    """
+    described = []
+    for row, correct in zip(rows, accuracies, strict=True):
+        geometry = geometries[row["model"]]
+        model, anatomy = dissect(row, classes, geometry["input_size"])
+        mean, std = normalisation(model)
+        accuracy = correct.mean()
+        described.append(
+            {key: row[key] for key in ("model", "architecture", "weights")}
+            | asdict(anatomy)
+            | geometry
+            | {"mean": mean, "std": std, "accuracy": accuracy}
+            | {"accuracy_standard_error": accuracy_standard_error(accuracy, len(correct))}
+        )
+    return pd.DataFrame(described)
+
+
 # parts of module names by which timm marks a linear layer that mixes tokens, not channels
 _TOKEN_MIXERS = ("mlp_tokens", "linear_tokens", "gate.proj")
 # and the layers that cut the image into patches, which every family does
@@ -122,6 +152,9 @@ def dissect(row, classes, input_size):
 
     The family is the kind of operator that mixes positions with most multiply-accumulates: convolutions wider
     than one pixel (stem and patch embedding aside), attention with its projections, or linear layers over tokens.
+
+    Returns:
+        (model, anatomy): the model on the meta device, and what it is made of.
     """
     fused = timm.layers.use_fused_attn()
     set_fused_attn(False)  # explicit products, which the counter sees on every device
@@ -133,11 +166,12 @@ def dissect(row, classes, input_size):
     finally:
         set_fused_attn(bool(fused))
     mixing = _mixing_flops(model, counter.get_flop_counts())
-    return Anatomy(
+    anatomy = Anatomy(
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         macs=counter.get_total_flops() // 2,
         family=max(mixing, key=mixing.get),
     )
+    return model, anatomy
 
 
 def _mixing_flops(model, counts):

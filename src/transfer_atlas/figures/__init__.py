@@ -1,0 +1,1 @@
+"""One module and one function per figure: DataFrames in, matplotlib Figure out."""

@@ -1,0 +1,66 @@
+"""Colours, names and sizes that all figures share, and how a figure is saved."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+from transfer_atlas.tables import atomic
+
+ONE_COLUMN = 3.35  # inches
+TWO_COLUMNS = 6.9
+
+_PALETTE = sns.color_palette("colorblind")
+FAMILY_COLOURS = {"convolution": _PALETTE[0], "transformer": _PALETTE[1], "mlp": _PALETTE[2]}
+FAMILY_MARKERS = {"convolution": "o", "transformer": "^", "mlp": "s"}
+FAMILY_NAMES = {"convolution": "convolution", "transformer": "transformer", "mlp": "MLP"}
+METHOD_NAMES = {
+    "kl": "KL",
+    "kl_dp": "KL + DP",
+    "kl_dp_u": "KL + DP, unsup.",
+    "self": "self (control)",
+    "labels": "labels (control)",
+}
+
+
+@contextmanager
+def paper_style():
+    """Apply the paper style while a figure is made."""
+    with plt.style.context(Path(__file__).with_name("paper.mplstyle")):
+        yield
+
+
+def method_name(method):
+    """Printed name of a method; one of the user's own keeps the name it has in the config."""
+    return METHOD_NAMES.get(method, method)
+
+
+def taught_methods(transfers):
+    """Methods that have a teacher, in the order of the table."""
+    return list(transfers.loc[transfers["teacher"].notna(), "method"].unique())
+
+
+def control_methods(transfers):
+    """Methods without a teacher, in the order of the table."""
+    return list(transfers.loc[transfers["teacher"].isna(), "method"].unique())
+
+
+def say_empty(ax, message):
+    """Write why a panel has nothing to show."""
+    ax.text(0.5, 0.5, message, transform=ax.transAxes, ha="center", va="center", wrap=True)
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def save_figure(figure, paths):
+    """Save a figure to every path; the same data give the same bytes."""
+    for path in paths:
+        dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
+        with paper_style(), atomic(path) as partial:
+            figure.savefig(partial, format=Path(path).suffix[1:], metadata=dates)
+    plt.close(figure)

@@ -1,0 +1,34 @@
+"""How often each method improves the student, beside the controls."""
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+from transfer_atlas.figures.style import ONE_COLUMN, control_methods, method_name, paper_style, taught_methods
+
+
+def plot_success_rate(transfers):
+    """Box plot over students of the share of transfers with delta > 0 (the paper's Fig. 4a), controls beside.
+
+    Args:
+        transfers: the transfers table.
+
+    Returns:
+        Figure with one box and one dot per student for each method.
+    """
+    methods = taught_methods(transfers) + control_methods(transfers)
+    success = transfers.assign(success=100.0 * (transfers["delta"] > 0))
+    rates = success.groupby(["method", "student"], as_index=False)["success"].mean()
+    with paper_style():
+        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        marks = {"data": rates, "x": "method", "y": "success", "order": methods, "ax": ax}
+        sns.boxplot(**marks, color="C0", width=0.5, fliersize=0, linewidth=0.8, boxprops={"alpha": 0.35})
+        sns.swarmplot(**marks, color="C0", size=4)
+        if 0 < len(control_methods(transfers)) < len(methods):
+            ax.axvline(len(taught_methods(transfers)) - 0.5, color="grey", linestyle="--", linewidth=0.8)
+        labels = [method_name(method).replace(" (", "\n(").replace(", ", ",\n") for method in methods]
+        ax.set_xticks(range(len(methods)), labels)
+        ax.set_xlabel("")
+        ax.set_ylabel("success rate per student\n(% of transfers with a gain)")
+        ax.set_ylim(-6, 106)
+        ax.set_title(f"{transfers['student'].nunique()} students, {len(transfers)} transfers", loc="left")
+    return figure

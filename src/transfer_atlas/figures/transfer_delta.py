@@ -1,0 +1,69 @@
+"""What a transfer changes in the student's accuracy, against the accuracy difference, per method."""
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter
+
+from transfer_atlas.figures.style import (
+    TWO_COLUMNS,
+    control_methods,
+    method_name,
+    paper_style,
+    say_empty,
+    taught_methods,
+)
+
+CONTROL_LINES = ("--", ":", "-.")
+
+
+def plot_transfer_delta(transfers, complementarity):
+    """Scatter transfer delta against accuracy difference, one panel per method, controls as lines.
+
+    Args:
+        transfers: the transfers table.
+        complementarity: the complementarity table.
+
+    Returns:
+        Figure; error bars are one paired standard error, the axis is linear within 1 point of zero.
+    """
+    methods, controls = taught_methods(transfers), control_methods(transfers)
+    differences = complementarity[["student", "teacher", "accuracy_difference"]]
+    taught = transfers.merge(differences, on=["student", "teacher"])
+    with paper_style():
+        figure, axes = plt.subplots(
+            1, max(1, len(methods)), figsize=(TWO_COLUMNS, 2.6), sharex=True, sharey=True, squeeze=False
+        )
+        if not methods:
+            say_empty(axes[0, 0], "no method of this study has a teacher")
+        for ax, method in zip(axes[0], methods, strict=False):
+            _plot_method(ax, taught[taught["method"] == method])
+            _draw_controls(ax, transfers, controls)
+            ax.set_title(f"{method_name(method)} ({(taught['method'] == method).sum()} transfers)", loc="left")
+        axes[0, 0].set_ylabel("transfer delta (points)")
+        figure.supxlabel("accuracy difference, teacher - student (points)", fontsize=8)
+        if controls:
+            axes[0, -1].legend(loc="lower right")
+    return figure
+
+
+def _plot_method(ax, rows):
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.errorbar(
+        100 * rows["accuracy_difference"],
+        100 * rows["delta"],
+        yerr=100 * rows["delta_standard_error"],
+        fmt="o",
+        markersize=3.5,
+        color="C0",
+        alpha=0.8,
+        elinewidth=0.7,
+    )
+    ax.set_yscale("symlog", linthresh=1, linscale=1.2)
+    ax.set_yticks([-30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10])
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(plt.NullLocator())
+
+
+def _draw_controls(ax, transfers, controls):
+    for control, line in zip(controls, CONTROL_LINES, strict=False):
+        mean = 100 * transfers.loc[transfers["method"] == control, "delta"].mean()
+        ax.axhline(mean, color="C1", linestyle=line, linewidth=0.9, label=f"{method_name(control)} {mean:+.2f}")

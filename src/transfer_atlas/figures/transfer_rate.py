@@ -1,0 +1,78 @@
+"""How much of what the teacher knows arrives, against the size of the student."""
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from transfer_atlas.figures.style import (
+    FAMILY_COLOURS,
+    FAMILY_MARKERS,
+    FAMILY_NAMES,
+    TWO_COLUMNS,
+    method_name,
+    paper_style,
+    say_empty,
+    taught_methods,
+)
+
+
+def plot_transfer_rate(transfers, models):
+    """Sample-level transfer rate against student size by family, one panel per method (the paper's Fig. 5b).
+
+    Args:
+        transfers: the transfers table.
+        models: the models table.
+
+    Returns:
+        Figure with a faint mark per teacher and the mean over teachers with its standard error per student.
+    """
+    methods = taught_methods(transfers)
+    sizes = models[["model", "parameters", "family"]].rename(columns={"model": "student"})
+    rows = transfers.dropna(subset=["transfer_rate"]).merge(sizes, on="student")
+    with paper_style():
+        figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(TWO_COLUMNS, 2.6), sharey=True, squeeze=False)
+        if rows.empty:
+            say_empty(axes[0, 0], "no transfer of this study has a teacher that knows more than its student")
+            return figure
+        for ax, method in zip(axes[0], methods, strict=True):
+            _plot_families(ax, rows[rows["method"] == method])
+            ax.set_title(method_name(method), loc="left")
+        axes[0, 0].set_ylabel("transfer rate\n(% of complementary knowledge)")
+        axes[0, 0].set_ylim(bottom=0)
+        axes[0, -1].legend(loc="upper right", title="student")
+        figure.supxlabel("student size (million parameters)", fontsize=8)
+    return figure
+
+
+def _plot_families(ax, rows):
+    for family, colour in FAMILY_COLOURS.items():
+        here = rows[rows["family"] == family]
+        if here.empty:
+            continue
+        marker = FAMILY_MARKERS[family]
+        ax.scatter(here["parameters"] / 1e6, 100 * here["transfer_rate"], s=9, color=colour, alpha=0.3, linewidths=0, marker=marker)
+        rates = here.groupby("parameters")["transfer_rate"]
+        ax.errorbar(
+            rates.mean().index / 1e6,
+            100 * rates.mean(),
+            yerr=100 * rates.sem().fillna(0),
+            fmt=marker,
+            markersize=5,
+            color=colour,
+            capsize=2,
+            elinewidth=0.8,
+            label=FAMILY_NAMES[family],
+        )
+    ax.set_xscale("log")
+    sizes = sorted((rows["parameters"] / 1e6).unique())
+    ax.set_xticks(_spread(sizes))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _spread(sizes, apart=1.25):
+    """Ticks at the sizes themselves, without those too near to the one before on a log axis."""
+    ticks = sizes[:1]
+    for size in sizes[1:]:
+        if size > apart * ticks[-1]:
+            ticks.append(size)
+    return ticks

@@ -1,0 +1,48 @@
+"""Every model looks at every image once.
+
+INPUTS
+    <results>/pixels/{split}/{geometry}.npy, weights of the model
+
+OUTPUTS
+    compute_logits  <results>/logits/{split}/{model}.npy  float16 [views, images, classes]
+                    <results>/predictions/{split}/{model}.parquet  one row per image
+
+STEPS
+    One job serves both splits, because loading a model costs more than asking it. Evaluation images have view 0
+    alone; transfer images have all views of the config.
+"""
+
+
+def logits_inputs(wildcards):
+    """Weights, images and pixels of one model."""
+    return {
+        "weights": weights_of(wildcards.model),
+        "indexes": [f"<results>/images/{split}.parquet" for split in VIEWS],
+        "pixels": [pixels_of(wildcards.model, split) for split in VIEWS],
+    }
+
+
+rule compute_logits:
+    input:
+        unpack(logits_inputs),
+        code=code("logits", "zoo", "images"),
+    output:
+        logits=collect("<results>/logits/{split}/{{model}}.npy", split=VIEWS),
+        predictions=collect(
+            "<results>/predictions/{split}/{{model}}.parquet", split=VIEWS
+        ),
+    log:
+        "<logs>/compute_logits/{model}.log",
+    resources:
+        mem_mb=4000,
+        runtime=240,
+        gpu=1,
+    params:
+        row=row_of,
+        input_size=input_size_of,
+        classes=lookup("images/classes", within=config),
+        views=VIEWS,
+        transforms=lookup("views/transforms", within=config),
+        seed=lookup("seed", within=config),
+    script:
+        "../scripts/compute_logits.py"

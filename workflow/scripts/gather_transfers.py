@@ -1,0 +1,9 @@
+"""Gather the transfers into the one table that figures and notebooks read."""
+
+from transfer_atlas.jobs import logged
+
+with logged(snakemake.log[0]):
+    from transfer_atlas.tables import gather, write_table
+
+    frame, cost = gather(snakemake.input, "transfers")
+    write_table(frame, "transfers", snakemake.output[0], cost)
