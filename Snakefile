@@ -34,5 +34,6 @@ rule all:
     input:
         rules.write_config.output,
         rules.describe_zoo.output,
+        rules.select_pairs.output,
         rules.summarise_transfers.output,
         rules.figures.input,

@@ -2,26 +2,12 @@
 
 import hashlib
 import json
-from glob import glob
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from transfer_atlas.errors import InputError
-
-
-def dataset_files(root, pattern):
-    """Find the Parquet shards of one split, sorted by name.
-
-    Raises:
-        InputError: no file matches.
-    """
-    files = sorted(glob(str(Path(root) / pattern)))
-    if not files:
-        raise InputError(f"images.root: no file matches {Path(root) / pattern}; set images.root to the data set's folder")
-    return files
 
 
 def read_index(files, split, label_column, classes):

@@ -8,6 +8,7 @@ import difflib
 import fcntl
 import json
 import os
+from glob import glob
 from pathlib import Path
 
 import yaml
@@ -171,6 +172,18 @@ def _check_weights(row, recipes, where):
             raise InputError(f"{where}: no training recipe '{recipe}' in zoo.recipes{did_you_mean(recipe, recipes)}")
     elif weights != "hub" and not Path(weights).is_file():
         raise InputError(f"{where}: weights file '{weights}' does not exist; expected train:<recipe>, hub or a file")
+
+
+def dataset_files(root, pattern):
+    """Find the Parquet shards of one split, sorted by name.
+
+    Raises:
+        InputError: no file matches.
+    """
+    files = sorted(glob(str(Path(root) / pattern)))
+    if not files:
+        raise InputError(f"images.root: no file matches {Path(root) / pattern}; set images.root to the data set's folder")
+    return files
 
 
 def geometry_of(row, default):

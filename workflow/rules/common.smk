@@ -12,7 +12,6 @@ from pathlib import Path
 
 from transfer_atlas import pairs, study
 from transfer_atlas.errors import InputError
-from transfer_atlas.images import dataset_files
 
 SCHEMAS = Path(workflow.basedir) / "workflow/schemas"
 # a killed run leaves no lock behind: the kernel holds this one (profiles/default says nolock)
@@ -27,7 +26,7 @@ try:
     )
     PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
     FILES = {
-        split: dataset_files(config["images"]["root"], config["images"][split])
+        split: study.dataset_files(config["images"]["root"], config["images"][split])
         for split in ("train", "evaluation")
     }
 except InputError as error:

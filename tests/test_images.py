@@ -1,0 +1,127 @@
+"""Data sets, stratified subsets and views."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import FASHION
+from transfer_atlas.errors import InputError
+from transfer_atlas.images import class_names, make_view, read_encoded, read_index, stratified_subset
+from transfer_atlas.pixels import decode_images, open_pixels
+
+GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
+TRANSFORMS = [{"name": "RandomHorizontalFlip"}, {"name": "ColorJitter", "brightness": 0.5}]
+
+
+def write_dataset(path, labels, images=None, names=None):
+    metadata = {}
+    if names:
+        metadata["huggingface"] = json.dumps({"info": {"features": {"label": {"names": names}}}})
+    images = images or [b"x"] * len(labels)
+    table = pa.table({"image": [{"bytes": image, "path": None} for image in images], "label": labels})
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    return str(path)
+
+
+def test_the_embedded_images_are_what_they_say():
+    train = read_index([FASHION / "train.parquet"], "train", "label", 10)
+    test = read_index([FASHION / "test.parquet"], "evaluation", "label", 10)
+    assert train["label"].value_counts().tolist() == [800] * 10
+    assert test["label"].value_counts().tolist() == [1000] * 10
+    assert class_names(FASHION / "test.parquet", "label")[9] == "Ankle boot"
+    assert test["image"].iloc[42] == "evaluation/00000042"
+
+
+def test_a_label_outside_the_classes_is_named(tmp_path):
+    file = write_dataset(tmp_path / "a.parquet", [0, 1, 7])
+    with pytest.raises(InputError, match=r"a.parquet, row 2: label 7 is outside 0 to 2 \(images.classes: 3\)"):
+        read_index([file], "train", "label", 3)
+
+
+def test_class_names_must_be_as_many_as_the_classes(tmp_path):
+    file = write_dataset(tmp_path / "a.parquet", [0, 1], names=["cat", "dog", "owl"])
+    with pytest.raises(InputError, match="names 3 classes in 'label', but images.classes is 2"):
+        read_index([file], "train", "label", 2)
+
+
+def test_a_missing_column_is_named(tmp_path):
+    file = write_dataset(tmp_path / "a.parquet", [0, 1])
+    with pytest.raises(InputError, match="no column 'fine_label'; it has image, label"):
+        read_index([file], "train", "fine_label", 2)
+
+
+def test_an_image_that_does_not_decode_is_named(tmp_path):
+    good = pq.read_table(FASHION / "test.parquet").column("image")[0].as_py()["bytes"]
+    first = write_dataset(tmp_path / "0.parquet", [0, 1], [good, good])
+    second = write_dataset(tmp_path / "1.parquet", [0, 1], [good, good[:60]])
+    with pytest.raises(InputError, match=r"1.parquet, row 1: image does not decode"):
+        decode_images([first, second], "image", np.arange(4), GEOMETRY, tmp_path / "pixels.npy")
+    assert not (tmp_path / "pixels.npy").exists()
+
+
+def test_only_the_wanted_rows_are_read(tmp_path):
+    files = [write_dataset(tmp_path / f"{n}.parquet", [0, 1, 0], [bytes([n, i]) for i in range(3)]) for n in range(2)]
+    assert [(row, data) for _, row, data in read_encoded(files, "image", [1, 3, 5])] == [
+        (1, bytes([0, 1])),
+        (0, bytes([1, 0])),
+        (2, bytes([1, 2])),
+    ]
+
+
+def test_subset_is_stratified_exact_and_seeded():
+    index = pd.DataFrame({"row": range(1000), "label": np.repeat([0, 1, 2], [700, 297, 3])})
+    subset = stratified_subset(index, 101, seed=1)
+    assert subset["label"].value_counts().sort_index().tolist() == [71, 30]
+    assert subset["row"].is_monotonic_increasing
+    assert subset.equals(stratified_subset(index, 101, seed=1))
+    assert not subset.equals(stratified_subset(index, 101, seed=2))
+    with pytest.raises(InputError, match="1001 asked for, but the training split has 1000 images"):
+        stratified_subset(index, 1001, seed=1)
+
+
+@pytest.fixture
+def pixels(tmp_path):
+    decode_images([FASHION / "test.parquet"], "image", np.arange(40), GEOMETRY, tmp_path / "p.npy")
+    return open_pixels(tmp_path / "p.npy")
+
+
+def test_decoded_images_equal_timms_own_evaluation_transform(pixels):
+    import io
+
+    import torch
+    from PIL import Image
+    from timm.data import create_transform
+
+    transform = create_transform(32, interpolation="bilinear", crop_pct=1.0, mean=(0, 0, 0), std=(1, 1, 1))
+    data = pq.read_table(FASHION / "test.parquet").column("image")[7].as_py()["bytes"]
+    expected = transform(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert torch.equal(torch.from_numpy(pixels[7].copy()).permute(2, 0, 1) / 255, expected)
+
+
+def test_a_view_depends_on_seed_image_and_number_alone(pixels):
+    ids = [f"train/{n:08d}" for n in range(40)]
+    view = make_view(pixels, ids, 1, TRANSFORMS, seed=0)
+    assert np.array_equal(make_view(pixels[30:], ids[30:], 1, TRANSFORMS, seed=0), view[30:])
+    assert np.array_equal(make_view(pixels, ids, 0, TRANSFORMS, seed=0), pixels)
+    assert not np.array_equal(make_view(pixels, ids, 2, TRANSFORMS, seed=0), view)
+    assert not np.array_equal(make_view(pixels, ids, 1, TRANSFORMS, seed=1), view)
+
+
+def test_a_view_leaves_the_random_numbers_of_others_alone(pixels):
+    import torch
+
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    make_view(pixels, ["a"] * 40, 1, TRANSFORMS, seed=0)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_transform_that_changes_the_size_is_refused(pixels):
+    with pytest.raises(InputError, match="change the size of the images"):
+        make_view(pixels, ["a"] * 40, 1, [{"name": "RandomCrop", "size": 16}], seed=0)
+    with pytest.raises(InputError, match="RandomCrop refuses"):
+        make_view(pixels, ["a"] * 40, 1, [{"name": "RandomCrop"}], seed=0)
