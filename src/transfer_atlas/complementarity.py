@@ -45,7 +45,7 @@ def count_flips(correct, labels):
     weighted = np.zeros((models, models))  # sum_c k_c ln k_c
     for label in np.unique(labels):
         right = correct[:, labels == label].astype(np.float32)  # counts stay exact below 2^24 images a class
-        in_class = (1 - right) @ right.T  # [students, teachers]
+        in_class = ((1 - right) @ right.T).astype(np.float64)  # [students, teachers]
         flips += in_class
         weighted += xlogy(in_class, in_class)
     total = np.maximum(flips, 1)

@@ -75,7 +75,7 @@ def predict(index, logits):
     Returns:
         DataFrame of the predictions table.
     """
-    labels = torch.as_tensor(index["label"].to_numpy(), dtype=torch.long)
+    labels = torch.tensor(index["label"].to_numpy(), dtype=torch.long)
     probabilities = logits.double().softmax(dim=1)  # [images, classes]
     prediction = logits.argmax(dim=1)
     return pd.DataFrame(

@@ -121,6 +121,16 @@ SCHEMAS = {
 }
 
 
+PATHS = {
+    "images": "results/<study>/images/<split>.parquet",
+    "predictions": "results/<study>/predictions/<split>/<model>.parquet",
+    "models": "results/<study>/models.parquet",
+    "complementarity": "results/<study>/complementarity.parquet",
+    "pairs": "results/<study>/pairs.parquet",
+    "transfers": "results/<study>/transfers.parquet and transfers/<method>/<student>/<teacher>/<seed>.parquet",
+}
+
+
 def write_table(frame, table, path, provenance=None):
     """Write `frame` as the table named `table`; the file appears whole or not at all."""
     arrow = pa.Table.from_pandas(frame, schema=SCHEMAS[table], preserve_index=False)
@@ -205,3 +215,24 @@ def _commit():
         check=False,
     )
     return described.stdout.strip() or None
+
+
+def describe_tables():
+    """Render docs/results.md: every table with its columns and units."""
+    lines = [
+        "# Tables",
+        "",
+        "Made by `python -m transfer_atlas.tables > docs/results.md`; a test compares. Shares are fractions from 0 to 1.",
+        "Every file carries its provenance as JSON in the Parquet schema metadata (`transfer_atlas.tables.read_metadata`):",
+        "versions, commit, device, seconds, peak memory and the slice of the config that it depends on.",
+    ]
+    for table, schema in SCHEMAS.items():
+        lines += ["", f"## {table}: `{PATHS[table]}`", "", "| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
+        for field in schema:
+            meaning, unit = (field.metadata[key].decode() for key in (b"description", b"unit"))
+            lines.append(f"| {field.name} | {str(field.type).replace('element: ', '')} | {unit} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(describe_tables(), end="")

@@ -76,9 +76,11 @@ def _check_architecture(row, classes, hub):
         raise InputError(f"model {row['model']}: timm has no architecture '{name}'{did_you_mean(name, timm.list_models())}")
     if hub:
         config = timm.get_pretrained_cfg(row["architecture"])
-        if config is None or config.num_classes != classes:
-            answers = "no pretrained weights" if config is None else f"{config.num_classes} classes"
-            raise InputError(f"model {row['model']}: {row['architecture']} has {answers}, but images.classes is {classes}")
+        # timm would go on with random weights, or with a random head, and only warn
+        if not config.has_weights:
+            raise InputError(f"model {row['model']}: timm has no pretrained weights for {row['architecture']}")
+        if config.num_classes != classes:
+            raise InputError(f"model {row['model']}: {row['architecture']} has {config.num_classes} classes, but images.classes is {classes}")
 
 
 def normalisation(model):

@@ -1,0 +1,72 @@
+"""Tables keep their schema and provenance, and appear whole or not at all."""
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import ROOT
+from transfer_atlas.errors import InputError
+from transfer_atlas.tables import SCHEMAS, Provenance, atomic, describe_tables, gather, read_metadata, read_table, write_table
+
+
+@pytest.mark.parametrize("table", SCHEMAS)
+def test_an_empty_table_keeps_its_schema(table, tmp_path):
+    frame = SCHEMAS[table].empty_table().to_pandas()
+    write_table(frame, table, tmp_path / "t.parquet")
+    assert pq.read_schema(tmp_path / "t.parquet").equals(SCHEMAS[table])
+    assert list(read_table(tmp_path / "t.parquet").columns) == SCHEMAS[table].names
+
+
+def test_every_column_is_described_and_the_docs_are_up_to_date():
+    assert all(field.metadata[b"description"] for schema in SCHEMAS.values() for field in schema)
+    assert (ROOT / "docs/results.md").read_text() == describe_tables()
+
+
+@pytest.mark.parametrize("table", ["complementarity", "transfers"])
+def test_values_round_trip_and_bytes_repeat(table, random_study, tmp_path):
+    for name in ("a", "b"):
+        write_table(random_study[table], table, tmp_path / name, {"seconds": 1})
+    back = read_table(tmp_path / "a")
+    columns = [column for column in back if not column.startswith("epoch_")]
+    pd.testing.assert_frame_equal(back[columns], random_study[table][columns], check_dtype=False)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_gather_keeps_the_order_and_adds_the_cost(random_study, tmp_path):
+    rows = random_study["transfers"]
+    paths = [tmp_path / f"{n}.parquet" for n in (2, 0, 1)]
+    for number, path in zip((2, 0, 1), paths, strict=True):
+        write_table(rows.iloc[[number]], "transfers", path, {"seconds": 1.5})
+    frame, cost = gather(paths, "transfers")
+    assert frame["teacher"].tolist() == rows["teacher"].iloc[[2, 0, 1]].tolist()
+    assert cost == {"files": 3, "seconds_of_files": 4.5}
+
+
+def test_provenance_says_what_made_a_table(random_study, tmp_path):
+    write_table(random_study["transfers"], "transfers", tmp_path / "t.parquet", Provenance(epochs=5).record("cpu"))
+    metadata = read_metadata(tmp_path / "t.parquet")
+    assert metadata["table"] == "transfers"
+    assert metadata["recipe"] == {"epochs": 5}
+    assert metadata["device"] == "cpu"
+    assert {"torch", "timm", "python", "transfer-atlas"} <= set(metadata["versions"])
+    assert metadata["peak_memory_mb"] > 10
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "t"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_what_is_no_table_is_refused_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="no such table; make it with: snakemake --cores 2"):
+        read_table(tmp_path / "t.parquet")
+    (tmp_path / "t.parquet").write_text("x")
+    with pytest.raises(InputError, match="not a Parquet file"):
+        read_table(tmp_path / "t.parquet")
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="was not written by transfer-atlas"):
+        read_table(tmp_path / "t.parquet")

@@ -1,0 +1,86 @@
+"""Models: built, refused, normalised, measured."""
+
+import pytest
+import torch
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.zoo import Input, build_model, dissect, normalisation
+
+FAMILIES = {
+    "resnet50": "convolution",
+    "mixnet_s": "convolution",
+    "convnext_tiny": "convolution",
+    "mobilenetv3_small_100": "convolution",
+    "vit_small_patch16_224": "transformer",
+    "swin_tiny_patch4_window7_224": "transformer",
+    "xcit_nano_12_p16_224": "transformer",
+    "volo_d1_224": "transformer",
+    "coat_lite_mini": "transformer",
+    "pit_b_224": "transformer",
+    "mixer_b16_224": "mlp",
+    "resmlp_12_224": "mlp",
+    "gmlp_s16_224": "mlp",
+}
+
+
+@pytest.mark.parametrize(("architecture", "family"), FAMILIES.items())
+def test_family_is_measured_from_the_network(architecture, family):
+    _, anatomy = dissect({"model": "m.t", "architecture": architecture, "kwargs": {}}, 1000, 224)
+    assert anatomy.family == family
+
+
+def test_size_of_a_known_network():
+    _, anatomy = dissect({"model": "m.t", "architecture": "resnet50", "kwargs": {}}, 1000, 224)
+    assert anatomy.parameters == 25_557_032
+    assert anatomy.macs == pytest.approx(4.09e9, rel=0.01)
+
+
+def test_a_class_of_timm_with_its_parts():
+    kwargs = {"patch_size": 4, "num_blocks": 2, "embed_dim": 16, "mlp_ratio": 4, "mlp_layer": "timm.layers.GatedMlp"}
+    kwargs["block_layer"] = "timm.models.mlp_mixer.SpatialGatingBlock"
+    row = {"model": "m.t", "architecture": "timm.models.mlp_mixer.MlpMixer", "kwargs": kwargs, "weights": "none"}
+    assert build_model(row, 7, 32)(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+    assert dissect(row, 7, 32)[1].family == "mlp"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"architecture": "resnet51"}, "model m.t: timm has no architecture 'resnet51'; did you mean resnet"),
+        ({"kwargs": {"depth": 3}}, "model m.t: cannot be built from test_resnet"),
+        ({"architecture": "resnet18.a1_in1k", "weights": "hub"}, "has 1000 classes, but images.classes is 10"),
+        ({"architecture": "gmixer_12_224", "weights": "hub"}, "timm has no pretrained weights for gmixer_12_224"),
+        ({"architecture": "resnet18.none", "weights": "hub"}, "Invalid pretrained tag (none) for resnet18"),
+    ],
+)
+def test_a_row_that_cannot_be_built_is_one_line(change, line):
+    row = {"model": "m.t", "architecture": "test_resnet", "kwargs": {}, "weights": "none"} | change
+    with pytest.raises(InputError) as error:
+        build_model(row, 10, 32)
+    assert line in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path, vit_row, resnet_row):
+    from safetensors.torch import save_file
+
+    save_file(build_model(vit_row, 10, 32).state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(InputError, match=r"test_resnet.t: cannot be built .*w.safetensors"):
+        build_model(resnet_row, 10, 32, tmp_path / "w.safetensors")
+
+
+def test_local_weights_give_the_same_answers(tmp_path, resnet_row):
+    from safetensors.torch import save_file
+
+    model = build_model(resnet_row, 10, 32)
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(build_model(resnet_row, 10, 32, tmp_path / "w.safetensors")(images), model(images))
+
+
+def test_input_is_normalised_as_the_model_expects(resnet_row):
+    model = build_model(resnet_row, 10, 32)
+    mean, std = normalisation(model)
+    pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    expected = (pixels.permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    torch.testing.assert_close(Input(model)(pixels), expected)
