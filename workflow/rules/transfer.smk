@@ -141,6 +141,6 @@ rule summarise_transfers:
     log:
         "<logs>/summarise_transfers.log",
     params:
-        figures="<results>/figures",
+        figures=f"results/{config['study']}/figures",
     script:
         "../scripts/summarise_transfers.py"

@@ -15,16 +15,19 @@ def plot_success_rate(transfers):
     Returns:
         Figure with one box and one dot per student for each method.
     """
-    methods = taught_methods(transfers) + control_methods(transfers)
+    taught, controls = taught_methods(transfers), control_methods(transfers)
+    methods = taught + controls
     success = transfers.assign(success=100.0 * (transfers["delta"] > 0))
     rates = success.groupby(["method", "student"], as_index=False)["success"].mean()
     with paper_style():
         figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
-        marks = {"data": rates, "x": "method", "y": "success", "order": methods, "ax": ax}
-        sns.boxplot(**marks, color="C0", width=0.5, fliersize=0, linewidth=0.8, boxprops={"alpha": 0.35})
-        sns.swarmplot(**marks, color="C0", size=4)
-        if 0 < len(control_methods(transfers)) < len(methods):
-            ax.axvline(len(taught_methods(transfers)) - 0.5, color="grey", linestyle="--", linewidth=0.8)
+        marks = {"x": "method", "y": "success", "order": methods, "ax": ax, "color": "C0"}
+        # a control has one transfer per student and seed: nothing that a box could summarise
+        boxed = rates[rates["method"].isin(taught)]
+        sns.boxplot(boxed, **marks, width=0.5, fliersize=0, linewidth=0.8, boxprops={"alpha": 0.35})
+        sns.swarmplot(rates, **marks, size=4)
+        if taught and controls:
+            ax.axvline(len(taught) - 0.5, color="grey", linestyle="--", linewidth=0.8)
         labels = [method_name(method).replace(" (", "\n(").replace(", ", ",\n") for method in methods]
         ax.set_xticks(range(len(methods)), labels)
         ax.set_xlabel("")

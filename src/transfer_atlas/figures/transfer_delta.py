@@ -12,6 +12,7 @@ from transfer_atlas.figures.style import (
     taught_methods,
 )
 
+DELTA_TICKS = (-100, -30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10, 30, 100)  # points
 CONTROL_LINES = ("--", ":", "-.")
 
 
@@ -38,6 +39,8 @@ def plot_transfer_delta(transfers, complementarity):
             _plot_method(ax, taught[taught["method"] == method])
             _draw_controls(ax, transfers, controls)
             ax.set_title(f"{method_name(method)} ({(taught['method'] == method).sum()} transfers)", loc="left")
+        low, high = axes[0, 0].get_ylim()
+        axes[0, 0].set_yticks([tick for tick in DELTA_TICKS if low <= tick <= high] if methods else [])
         axes[0, 0].set_ylabel("transfer delta (points)")
         figure.supxlabel("accuracy difference, teacher - student (points)", fontsize=8)
         if controls:
@@ -58,7 +61,6 @@ def _plot_method(ax, rows):
         elinewidth=0.7,
     )
     ax.set_yscale("symlog", linthresh=1, linscale=1.2)
-    ax.set_yticks([-30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10])
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.yaxis.set_minor_locator(plt.NullLocator())
 

@@ -1,0 +1,50 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The zoo and its pairs
+#
+# Reads the tables of a finished study; `make study` makes them. Opens in Jupyter (with jupytext) and VS Code, and
+# runs as a script: `python notebooks/01_zoo_and_pairs.py`.
+
+# %%
+import os
+from pathlib import Path
+
+from transfer_atlas.figures.complementarity import plot_complementarity
+from transfer_atlas.statistics import summarise_methods
+from transfer_atlas.tables import read_table
+
+RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
+
+# %% [markdown]
+# ## How good is each model, and how large?
+
+# %%
+models = read_table(RESULTS / "models.parquet").sort_values("accuracy", ascending=False)
+print(models[["model", "family", "parameters", "macs", "accuracy"]].to_string(index=False))
+
+# %% [markdown]
+# ## Who knows most of what a student does not?
+# Positive flips: the share of images that the student gets wrong and the teacher right.
+
+# %%
+pairs = read_table(RESULTS / "complementarity.parquet")
+best = pairs.sort_values("positive_flips", ascending=False).groupby("student").head(2).sort_values("student")
+print(best[["student", "teacher", "accuracy_difference", "positive_flips", "flip_entropy"]].to_string(index=False))
+
+# %%
+plot_complementarity(pairs)
+
+# %% [markdown]
+# ## Which method hands it over?
+
+# %%
+transfers = read_table(RESULTS / "transfers.parquet")
+print(summarise_methods(transfers).round(4).to_string())
