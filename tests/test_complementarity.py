@@ -49,7 +49,9 @@ def test_counts_equal_brute_force(drawn):
 @given(answers())
 def test_identities(drawn):
     table = compare_models([f"m{i}.t" for i in range(len(drawn[0]))], *drawn)
-    np.testing.assert_allclose(table["accuracy_difference"], table["positive_flips"] - table["negative_flips"], atol=1e-12)
+    np.testing.assert_allclose(
+        table["accuracy_difference"], table["positive_flips"] - table["negative_flips"], atol=1e-12
+    )
     shares = table[["positive_flips", "negative_flips", "both_right", "both_wrong"]]
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     transposed = table.merge(table, left_on=["student", "teacher"], right_on=["teacher", "student"])

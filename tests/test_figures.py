@@ -1,8 +1,8 @@
 """Every figure has labelled axes with units, survives poor data and comes out byte-identical twice."""
 
 import pytest
-
 from conftest import make_random_study
+
 from transfer_atlas.figures.complementarity import plot_complementarity
 from transfer_atlas.figures.style import save_figure
 from transfer_atlas.figures.success_rate import plot_success_rate

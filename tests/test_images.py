@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from conftest import FASHION
+
 from transfer_atlas.errors import InputError
 from transfer_atlas.images import class_names, make_view, read_encoded, read_index, stratified_subset
 from transfer_atlas.pixels import decode_images, open_pixels
@@ -44,7 +44,7 @@ def test_a_label_outside_the_classes_is_named(tmp_path):
 
 def test_class_names_must_be_as_many_as_the_classes(tmp_path):
     file = write_dataset(tmp_path / "a.parquet", [0, 1], names=["cat", "dog", "owl"])
-    with pytest.raises(InputError, match="names 3 classes in 'label', but images.classes is 2"):
+    with pytest.raises(InputError, match=r"names 3 classes in 'label', but images.classes is 2"):
         read_index([file], "train", "label", 2)
 
 

@@ -21,14 +21,18 @@ def test_pairs_from_a_file(tmp_path):
 
 
 def test_unknown_and_repeated_models_are_named():
-    with pytest.raises(InputError, match=r"config key 'pairs.teachers': model 'c.2' is not in the zoo; did you mean c.1"):
+    with pytest.raises(
+        InputError, match=r"config key 'pairs.teachers': model 'c.2' is not in the zoo; did you mean c.1"
+    ):
         choose_pairs({"students": ["a.1"], "teachers": ["c.2"]}, ZOO)
     with pytest.raises(InputError, match=r"config key 'pairs.students': 'a.1' is named twice"):
         choose_pairs({"students": ["a.1", "a.1"], "teachers": ["c.1"]}, ZOO)
 
 
 def made(blocks):
-    return sorted((method, student, teacher) for students, block in blocks for method, teacher in block for student in students)
+    return sorted(
+        (method, student, teacher) for students, block in blocks for method, teacher in block for student in students
+    )
 
 
 @pytest.mark.parametrize("pairs_per_job", [1, 2, 100])

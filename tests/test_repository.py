@@ -4,16 +4,20 @@ import re
 import tomllib
 
 import yaml
+from conftest import ROOT, SCHEMA, ZOO_SCHEMA
 from jsonschema import Draft202012Validator
 from torchvision.transforms import v2
-
-from conftest import ROOT, SCHEMA, ZOO_SCHEMA
 
 
 def test_conda_environment_has_the_versions_of_the_package():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    names = {"pytorch": "torch", "snakemake-minimal": "snakemake", "matplotlib-base": "matplotlib", "seaborn-base": "seaborn"}
+    names = {
+        "pytorch": "torch",
+        "snakemake-minimal": "snakemake",
+        "matplotlib-base": "matplotlib",
+        "seaborn-base": "seaborn",
+    }
     in_conda = dict(re.match(r"([\w-]+)(.*)", entry).groups() for entry in conda if isinstance(entry, str))
     in_conda = {names.get(name, name): versions for name, versions in in_conda.items() if name not in ("python", "pip")}
     assert in_conda == dict(re.match(r"([\w-]+)(.*)", entry).groups() for entry in project)

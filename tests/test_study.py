@@ -3,8 +3,8 @@
 import multiprocessing
 
 import pytest
-
 from conftest import SCHEMA, ZOO_SCHEMA
+
 from transfer_atlas import study
 from transfer_atlas.errors import InputError
 
@@ -34,7 +34,11 @@ def test_defaults_are_filled_in(config):
         ("transfer.lr", 0, "config: key 'transfer.lr': 0 is less than or equal to the minimum of 0"),
         ("transfer.batch_norm", "off", "config: key 'transfer.batch_norm': 'off' is not one of frozen, train"),
         ("transfer.methods.kl.target", "techer", "'techer' is not one of teacher, student, most_confident"),
-        ("transfer.methods.kl_dp", {"target": "most_confident"}, "key 'transfer.methods.kl_dp': 'confidence' is missing"),
+        (
+            "transfer.methods.kl_dp",
+            {"target": "most_confident"},
+            "key 'transfer.methods.kl_dp': 'confidence' is missing",
+        ),
         ("transfer.methods.kl.confidence", "label", "'confidence' needs target: most_confident"),
         ("transfer.methods.new", {}, "config: method 'new' has no target, so its label_weight must be 1"),
         ("pairs", {"students": ["a.b"]}, "config: key 'pairs': give either students and teachers or file"),
@@ -50,7 +54,10 @@ def test_a_mistake_in_the_config_is_one_line(config, path, value, line):
 
 
 def test_zoo_sheet_is_read_with_types(sheet):
-    path = sheet(("a.x", "test_vit", '{"patch_size": 8}', "train:r", "32"), columns=("model", "architecture", "kwargs", "weights", "input_size"))
+    path = sheet(
+        ("a.x", "test_vit", '{"patch_size": 8}', "train:r", "32"),
+        columns=("model", "architecture", "kwargs", "weights", "input_size"),
+    )
     row = study.read_zoo(path, ZOO_SCHEMA, {"r": {}})["a.x"]
     assert row["kwargs"] == {"patch_size": 8}
     assert row["input_size"] == 32

@@ -3,10 +3,19 @@
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-
 from conftest import ROOT
+
 from transfer_atlas.errors import InputError
-from transfer_atlas.tables import SCHEMAS, Provenance, atomic, describe_tables, gather, read_metadata, read_table, write_table
+from transfer_atlas.tables import (
+    SCHEMAS,
+    Provenance,
+    atomic,
+    describe_tables,
+    gather,
+    read_metadata,
+    read_table,
+    write_table,
+)
 
 
 @pytest.mark.parametrize("table", SCHEMAS)

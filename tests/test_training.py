@@ -8,7 +8,15 @@ from transfer_atlas.training import TrainingRecipe, augment, train_model
 from transfer_atlas.zoo import build_model
 
 RECIPE = TrainingRecipe(
-    lr=0.003, epochs=30, optimizer="adamw", batch_size=20, weight_decay=0.0, label_smoothing=0.0, flip=False, shift=0, seed=0
+    lr=0.003,
+    epochs=30,
+    optimizer="adamw",
+    batch_size=20,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    flip=False,
+    shift=0,
+    seed=0,
 )
 GENERATOR = np.random.default_rng(0)
 PIXELS = GENERATOR.integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)

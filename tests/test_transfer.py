@@ -66,7 +66,9 @@ def test_a_student_learns_from_a_teacher_that_knows(student, teacher_logits):
 
 
 def test_a_student_taught_by_itself_stays_put(student):
-    row = run_transfer(replace(SPEC, method="self", teacher=None, target="student", lr=0.001), student, None, None, "cpu")
+    row = run_transfer(
+        replace(SPEC, method="self", teacher=None, target="student", lr=0.001), student, None, None, "cpu"
+    )
     assert (row["gain"], row["loss"], row["delta"]) == (0, 0, 0)
     assert max(row["epoch_objective"]) < 1e-5
     assert np.isnan(row["transfer_rate"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-
 from conftest import FASHION, ROOT
+
 from transfer_atlas.tables import read_metadata, read_table
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
@@ -41,7 +41,9 @@ test_convnext.a\ttest_convnext3\ttrain:short\t500
 def clone(tmp_path_factory):
     """A copy of the repository's tracked and new files, with the small study in it."""
     copy = tmp_path_factory.mktemp("clone") / "transfer-atlas"
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     for name in listed.stdout.splitlines():
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +138,13 @@ def test_the_study_ends_with_tables_figures_and_summary(finished):
     tables = tables_of(finished)
     assert len(tables["complementarity"]) == 6
     assert (tables["complementarity"]["positive_flips"] > 0).all()
-    assert tables["transfers"]["method"].value_counts().to_dict() == {"kl": 2, "kl_dp": 2, "kl_dp_u": 2, "self": 1, "labels": 1}
+    assert tables["transfers"]["method"].value_counts().to_dict() == {
+        "kl": 2,
+        "kl_dp": 2,
+        "kl_dp_u": 2,
+        "self": 1,
+        "labels": 1,
+    }
     for figure in ("complementarity", "success_rate", "transfer_delta", "transfer_rate"):
         assert (results / f"figures/{figure}.pdf").stat().st_size > 5000
         assert (results / f"figures/{figure}.png").stat().st_size > 5000
@@ -237,7 +245,10 @@ def test_a_failed_job_says_why_in_one_line_and_loses_nothing(finished):
     (finished / "config/broken.tsv").write_text(SMALL_ZOO.replace("test_convnext3", "test_convnet3"))
     done = snakemake(finished, overlay=overlay, check=False)
     assert done.returncode == 1
-    assert "error: model test_convnext.a: timm has no architecture 'test_convnet3'; did you mean" in done.stdout + done.stderr
+    assert (
+        "error: model test_convnext.a: timm has no architecture 'test_convnet3'; did you mean"
+        in done.stdout + done.stderr
+    )
     predictions = finished / "results/broken/predictions/evaluation"
     assert sorted(path.stem for path in predictions.iterdir()) == ["test_byobnet.a", "test_mambaout.a"]
 
@@ -249,7 +260,12 @@ def test_a_killed_study_resumes_to_the_same_tables(finished):
     environment = {**os.environ, "PYTHONPATH": str(finished / "src")}
     for seconds in (12, 25, 35):
         process = subprocess.Popen(
-            command, cwd=finished, env=environment, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd=finished,
+            env=environment,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)

@@ -23,7 +23,9 @@ def align_predictions(predictions):
     for model, table in predictions.items():
         for column in ("image", "label"):
             if not table[column].equals(reference[column]):
-                raise InputError(f"model {model}: its column '{column}' differs from that of {first}; compute its logits again")
+                raise InputError(
+                    f"model {model}: its column '{column}' differs from that of {first}; compute its logits again"
+                )
     correct = np.stack([table["correct"].to_numpy() for table in predictions.values()])
     return correct, reference["label"].to_numpy()
 

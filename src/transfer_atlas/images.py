@@ -47,7 +47,9 @@ def _check_labels(labels, file, column, classes):
         raise InputError(f"{file}: column '{column}' should hold integers without gaps, not {labels.dtype}")
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):
-        raise InputError(f"{file}, row {wrong[0]}: label {labels[wrong[0]]} is outside 0 to {classes - 1} (images.classes: {classes})")
+        raise InputError(
+            f"{file}, row {wrong[0]}: label {labels[wrong[0]]} is outside 0 to {classes - 1} (images.classes: {classes})"
+        )
 
 
 def _check_class_names(file, column, classes):
@@ -130,7 +132,9 @@ def make_view(pixels, images, view, transforms, seed):
             torch.manual_seed(view_seed(seed, image, view))
             changed = augment(torch.from_numpy(np.array(pixels[number])).permute(2, 0, 1))
             if changed.shape[1:] != pixels.shape[1:3]:
-                raise InputError(f"views.transforms: change the size of the images to {tuple(changed.shape[1:])}, but it must stay {pixels.shape[1:3]}")
+                raise InputError(
+                    f"views.transforms: change the size of the images to {tuple(changed.shape[1:])}, but it must stay {pixels.shape[1:3]}"
+                )
             augmented[number] = changed.permute(1, 2, 0).numpy()
     return augmented
 

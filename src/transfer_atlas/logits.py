@@ -51,7 +51,9 @@ def compute_logits(model, views, batch_size, device, path, name):
     for view, logits in enumerate(answers):
         bad = (~torch.isfinite(logits).all(dim=1)).nonzero()
         if len(bad):
-            raise InputError(f"model {name}: logits of image {bad[0].item()}, view {view} are not finite; check its weights")
+            raise InputError(
+                f"model {name}: logits of image {bad[0].item()}, view {view} are not finite; check its weights"
+            )
     with atomic(path) as partial:
         stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(answers), *answers[0].shape))
         for view, logits in enumerate(answers):

@@ -13,7 +13,7 @@ from transfer_atlas.tables import atomic
 
 
 def evaluation_transform(geometry):
-    """timm's own evaluation transform for a geometry, up to the uint8 crop: PIL image to [3, size, size]."""
+    """Timm's own evaluation transform for a geometry, up to the uint8 crop: PIL image to [3, size, size]."""
     from timm.data import create_transform
 
     return create_transform(

@@ -8,7 +8,6 @@ import difflib
 import fcntl
 import json
 import os
-from glob import glob
 from pathlib import Path
 
 import yaml
@@ -121,7 +120,9 @@ def read_sheet(path, required):
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     missing = [column for column in required if column not in (reader.fieldnames or [])]
     if missing:
-        raise InputError(f"{path}: column '{missing[0]}' is missing; the sheet is tab-separated with columns {', '.join(required)}")
+        raise InputError(
+            f"{path}: column '{missing[0]}' is missing; the sheet is tab-separated with columns {', '.join(required)}"
+        )
     return [{key: cell.strip() for key, cell in row.items() if key and cell and cell.strip()} for row in rows]
 
 
@@ -180,9 +181,11 @@ def dataset_files(root, pattern):
     Raises:
         InputError: no file matches.
     """
-    files = sorted(glob(str(Path(root) / pattern)))
+    files = sorted(map(str, Path(root).glob(pattern)))
     if not files:
-        raise InputError(f"images.root: no file matches {Path(root) / pattern}; set images.root to the data set's folder")
+        raise InputError(
+            f"images.root: no file matches {Path(root) / pattern}; set images.root to the data set's folder"
+        )
     return files
 
 

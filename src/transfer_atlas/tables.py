@@ -227,7 +227,13 @@ def describe_tables():
         "versions, commit, device, seconds, peak memory and the slice of the config that it depends on.",
     ]
     for table, schema in SCHEMAS.items():
-        lines += ["", f"## {table}: `{PATHS[table]}`", "", "| column | type | unit | meaning |", "| --- | --- | --- | --- |"]
+        lines += [
+            "",
+            f"## {table}: `{PATHS[table]}`",
+            "",
+            "| column | type | unit | meaning |",
+            "| --- | --- | --- | --- |",
+        ]
         for field in schema:
             meaning, unit = (field.metadata[key].decode() for key in (b"description", b"unit"))
             lines.append(f"| {field.name} | {str(field.type).replace('element: ', '')} | {unit} | {meaning} |")

@@ -65,9 +65,7 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
     print(spec)
     model, to_input = set_mode(model.to(device), spec.batch_norm), Input(model).to(device)
     labels = torch.as_tensor(np.asarray(labels), dtype=torch.long, device=device)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
     generator = np.random.default_rng(spec.seed)
     torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
     history = {"epoch_objective": [], "epoch_accuracy": [], "epoch_teacher_share": []}

@@ -55,7 +55,9 @@ def build_model(row, classes, input_size, weights=None):
     except Exception as error:
         # timm, torch and the hub raise a dozen kinds here; each means that this row cannot be built
         reason = " ".join(str(error).split())[:300]
-        raise InputError(f"model {row['model']}: cannot be built from {row['architecture']} with weights {weights or row['weights']}: {reason}") from error
+        raise InputError(
+            f"model {row['model']}: cannot be built from {row['architecture']} with weights {weights or row['weights']}: {reason}"
+        ) from error
     return model.eval()
 
 
@@ -73,14 +75,18 @@ def _resolve(value):
 def _check_architecture(row, classes, hub):
     name = row["architecture"].split(".")[0]
     if not timm.is_model(name):
-        raise InputError(f"model {row['model']}: timm has no architecture '{name}'{did_you_mean(name, timm.list_models())}")
+        raise InputError(
+            f"model {row['model']}: timm has no architecture '{name}'{did_you_mean(name, timm.list_models())}"
+        )
     if hub:
         config = timm.get_pretrained_cfg(row["architecture"])
         # timm would go on with random weights, or with a random head, and only warn
         if not config.has_weights:
             raise InputError(f"model {row['model']}: timm has no pretrained weights for {row['architecture']}")
         if config.num_classes != classes:
-            raise InputError(f"model {row['model']}: {row['architecture']} has {config.num_classes} classes, but images.classes is {classes}")
+            raise InputError(
+                f"model {row['model']}: {row['architecture']} has {config.num_classes} classes, but images.classes is {classes}"
+            )
 
 
 def normalisation(model):

@@ -83,10 +83,10 @@ for number, (students, targets) in enumerate(BLOCKS, start=1):
                 f"<results>/transfers/{method}/{{student}}/{teacher}/{{seed}}.parquet"
                 for method, teacher in targets
             ],
-        wildcard_constraints:
-            student="|".join(re.escape(student) for student in students),
         log:
             f"<logs>/transfer_knowledge/{number}/{{student}}/{{seed}}.log",
+        wildcard_constraints:
+            student="|".join(re.escape(student) for student in students),
         resources:
             mem_mb=4000,
             runtime=480,

@@ -9,6 +9,4 @@ with logged(snakemake.log[0]):
     provenance, models = Provenance(), snakemake.params.models
     predictions = dict(zip(models, map(read_table, snakemake.input.predictions), strict=True))
     correct, labels = align_predictions(predictions)
-    write_table(
-        compare_models(models, correct, labels), "complementarity", snakemake.output[0], provenance.record()
-    )
+    write_table(compare_models(models, correct, labels), "complementarity", snakemake.output[0], provenance.record())

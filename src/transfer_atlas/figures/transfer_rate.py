@@ -49,7 +49,15 @@ def _plot_families(ax, rows):
         if here.empty:
             continue
         marker = FAMILY_MARKERS[family]
-        ax.scatter(here["parameters"] / 1e6, 100 * here["transfer_rate"], s=9, color=colour, alpha=0.3, linewidths=0, marker=marker)
+        ax.scatter(
+            here["parameters"] / 1e6,
+            100 * here["transfer_rate"],
+            s=9,
+            color=colour,
+            alpha=0.3,
+            linewidths=0,
+            marker=marker,
+        )
         rates = here.groupby("parameters")["transfer_rate"]
         ax.errorbar(
             rates.mean().index / 1e6,
