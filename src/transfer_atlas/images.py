@@ -95,7 +95,7 @@ def read_encoded(files, image_column, rows):
         for batch in pq.ParquetFile(file).iter_batches(batch_size=1024, columns=[image_column]):
             here = wanted[(wanted >= start) & (wanted < start + len(batch))] - start
             for row, image in zip(here, batch.column(0).take(here).to_pylist(), strict=True):
-                yield file, start - first + int(row), image["bytes"]
+                yield file, start - first + int(row), (image or {}).get("bytes")
             start += len(batch)
 
 
