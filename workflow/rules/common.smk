@@ -5,9 +5,10 @@ INPUTS
     config["zoo"]["sheet"]  one row per model
 
 OUTPUTS
-    write_config  <results>/config.yaml, the config that the run really used
+    ZOO, PAIRS, FILES, GEOMETRY, VIEWS, BLOCKS, ALL_TRANSFERS
 """
 
+import re
 from pathlib import Path
 
 from transfer_atlas import pairs, study
@@ -38,6 +39,25 @@ GEOMETRY = {
 # views that every model answers, by split
 VIEWS = {"evaluation": 1, "transfer": config["views"]["count"]}
 
+TRANSFER_DEFAULTS = (
+    "epochs",
+    "batch_size",
+    "lr",
+    "momentum",
+    "weight_decay",
+    "batch_norm",
+)
+BLOCKS = pairs.transfer_blocks(
+    PAIRS, config["transfer"]["methods"], config["transfer"]["pairs_per_job"]
+)
+ALL_TRANSFERS = [
+    f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
+    for students, targets in BLOCKS
+    for method, teacher in targets
+    for student in students
+    for seed in config["transfer"]["seeds"]
+]
+
 
 pathvars:
     results=f"results/{config['study']}",
@@ -54,49 +74,3 @@ wildcard_constraints:
 
 onstart:
     study.hold_lock(RUN_LOCK)
-
-
-def code(*modules):
-    """Modules whose numbers a rule writes: an edit of one reruns the rule."""
-    package = Path(workflow.basedir) / "src/transfer_atlas"
-    return [str(package / f"{module}.py") for module in modules]
-
-
-def files_of(wildcards):
-    """Data files of a split; the transfer images are training images."""
-    return FILES["evaluation" if wildcards.split == "evaluation" else "train"]
-
-
-def row_of(wildcards):
-    """Zoo row of a model."""
-    return ZOO[wildcards.model]
-
-
-def weights_of(model):
-    """Weights file that a model is read from: trained here, local, or none for the hub."""
-    weights = ZOO[model]["weights"]
-    if weights == "hub":
-        return []
-    if weights.startswith(study.TRAINED_HERE):
-        return f"<results>/weights/{model}.safetensors"
-    return weights
-
-
-def pixels_of(model, split):
-    """Decoded images of a split in the geometry of a model."""
-    return f"<results>/pixels/{split}/{study.geometry_name(GEOMETRY[model])}.npy"
-
-
-localrules:
-    write_config,
-
-
-rule write_config:
-    output:
-        "<results>/config.yaml",
-    log:
-        "<logs>/write_config.log",
-    params:
-        config=config,
-    script:
-        "../scripts/write_config.py"

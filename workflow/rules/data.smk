@@ -1,12 +1,28 @@
 """Images in one fixed order, decoded once per evaluation geometry.
 
 INPUTS
-    Parquet files under config["images"]["root"]
+    the merged config, Parquet files under config["images"]["root"]
 
 OUTPUTS
+    write_config   <results>/config.yaml, the config that the run really used
     index_images   <results>/images/{train,transfer,evaluation}.parquet  id, row and label per image
     decode_images  <results>/pixels/{split}/{geometry}.npy  uint8 [images, size, size, 3]
 """
+
+
+localrules:
+    write_config,
+
+
+rule write_config:
+    output:
+        "<results>/config.yaml",
+    log:
+        "<logs>/write_config.log",
+    params:
+        config=config,
+    script:
+        "../scripts/write_config.py"
 
 
 rule index_images:
@@ -30,13 +46,6 @@ rule index_images:
         seed=lookup("seed", within=config),
     script:
         "../scripts/index_images.py"
-
-
-def geometry_from_name(wildcards):
-    """The geometry that a file name stands for."""
-    return next(
-        g for g in GEOMETRY.values() if study.geometry_name(g) == wildcards.geometry
-    )
 
 
 rule decode_images:

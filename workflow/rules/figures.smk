@@ -9,24 +9,6 @@ OUTPUTS
 """
 
 
-def figure_files(name):
-    """The two files of a figure; the png goes into the report."""
-    return {
-        "pdf": f"<results>/figures/{name}.pdf",
-        "png": report(
-            f"<results>/figures/{name}.png",
-            caption=f"../report/{name}.rst",
-            category="Complementarity" if name == "complementarity" else "Transfer",
-            labels={"figure": name.replace("_", " ")},
-        ),
-    }
-
-
-def figure_code(name):
-    """The module of a figure and the style that all share."""
-    return code(f"figures/{name}", "figures/style")
-
-
 localrules:
     figures,
 

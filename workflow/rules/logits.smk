@@ -13,15 +13,6 @@ STEPS
 """
 
 
-def logits_inputs(wildcards):
-    """Weights, images and pixels of one model."""
-    return {
-        "weights": weights_of(wildcards.model),
-        "indexes": [f"<results>/images/{split}.parquet" for split in VIEWS],
-        "pixels": [pixels_of(wildcards.model, split) for split in VIEWS],
-    }
-
-
 rule compute_logits:
     input:
         unpack(logits_inputs),

@@ -15,60 +15,6 @@ STEPS
     controls is called `none`.
 """
 
-import re
-
-TRANSFER_DEFAULTS = (
-    "epochs",
-    "batch_size",
-    "lr",
-    "momentum",
-    "weight_decay",
-    "batch_norm",
-)
-BLOCKS = pairs.transfer_blocks(
-    PAIRS, config["transfer"]["methods"], config["transfer"]["pairs_per_job"]
-)
-
-
-def recipe_of_method(method):
-    """A method with the recipe that all methods share."""
-    shared = {key: config["transfer"][key] for key in TRANSFER_DEFAULTS}
-    return {**shared, **config["transfer"]["methods"][method]}
-
-
-def teachers_of(targets):
-    """Teachers of one block of (method, teacher)."""
-    return sorted({teacher for _, teacher in targets} - {pairs.NO_TEACHER})
-
-
-def transfer_inputs(targets):
-    """Input function of one block of (method, teacher); the student comes first in lists."""
-
-    def inputs(wildcards):
-        models = [wildcards.student, *teachers_of(targets)]
-        return {
-            "weights": weights_of(wildcards.student),
-            "transfer_pixels": pixels_of(wildcards.student, "transfer"),
-            "evaluation_pixels": pixels_of(wildcards.student, "evaluation"),
-            "logits": [f"<results>/logits/transfer/{model}.npy" for model in models],
-            "predictions": [
-                f"<results>/predictions/evaluation/{model}.parquet" for model in models
-            ],
-        }
-
-    return inputs
-
-
-def student_row(wildcards):
-    """Zoo row of a student."""
-    return ZOO[wildcards.student]
-
-
-def student_input_size(wildcards):
-    """Side of a student's input in pixels."""
-    return GEOMETRY[wildcards.student]["input_size"]
-
-
 for number, (students, targets) in enumerate(BLOCKS, start=1):
 
     rule:
@@ -103,15 +49,6 @@ for number, (students, targets) in enumerate(BLOCKS, start=1):
             seed=lookup("seed", within=config),
         script:
             "../scripts/transfer_knowledge.py"
-
-
-ALL_TRANSFERS = [
-    f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
-    for students, targets in BLOCKS
-    for method, teacher in targets
-    for student in students
-    for seed in config["transfer"]["seeds"]
-]
 
 
 rule gather_transfers:

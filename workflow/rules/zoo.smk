@@ -9,22 +9,6 @@ OUTPUTS
 """
 
 
-def recipe_of(wildcards):
-    """Training recipe that a model's row names."""
-    name = ZOO[wildcards.model]["weights"].removeprefix(study.TRAINED_HERE)
-    return config["zoo"]["recipes"][name]
-
-
-def train_pixels_of(wildcards):
-    """Training images in the geometry of a model."""
-    return pixels_of(wildcards.model, "train")
-
-
-def input_size_of(wildcards):
-    """Side of a model's input in pixels."""
-    return GEOMETRY[wildcards.model]["input_size"]
-
-
 rule train_model:
     input:
         pixels=train_pixels_of,

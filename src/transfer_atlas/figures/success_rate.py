@@ -25,7 +25,7 @@ def plot_success_rate(transfers):
         # a control has one transfer per student and seed: nothing that a box could summarise
         boxed = rates[rates["method"].isin(taught)]
         sns.boxplot(boxed, **marks, width=0.5, fliersize=0, linewidth=0.8, boxprops={"alpha": 0.35})
-        sns.swarmplot(rates, **marks, size=4)
+        sns.swarmplot(rates, **marks, size=max(1.2, min(4, 40 / rates["student"].nunique())))
         if taught and controls:
             ax.axvline(len(taught) - 0.5, color="grey", linestyle="--", linewidth=0.8)
         labels = [method_name(method).replace(" (", "\n(").replace(", ", ",\n") for method in methods]

@@ -43,7 +43,7 @@ def plot_transfer_delta(transfers, complementarity):
         axes[0, 0].set_yticks([tick for tick in DELTA_TICKS if low <= tick <= high] if methods else [])
         axes[0, 0].set_ylabel("transfer delta (points)")
         figure.supxlabel("accuracy difference, teacher - student (points)", fontsize=8)
-        if controls:
+        if methods and controls:
             axes[0, -1].legend(loc="lower right")
     return figure
 
