@@ -2,7 +2,7 @@
 
 
 def code(*modules):
-    """Modules whose numbers a rule writes: an edit of one reruns the rule."""
+    """Modules whose numbers a job writes; an edit of one makes the job run again."""
     package = Path(workflow.basedir) / "src/transfer_atlas"
     return [str(package / f"{module}.py") for module in modules]
 
