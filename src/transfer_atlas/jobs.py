@@ -1,11 +1,15 @@
 """What every workflow script needs around its one library call."""
 
+import os
 import sys
 import traceback
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from transfer_atlas.errors import InputError
+
+# jobs draw into files; set here and not by the figures, which would take a notebook's own backend away
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ OUTPUTS
     ZOO, PAIRS, FILES, GEOMETRY, VIEWS, BLOCKS, ALL_TRANSFERS
 """
 
-import re
 from pathlib import Path
 
 from transfer_atlas import pairs, study

@@ -15,6 +15,8 @@ STEPS
     controls is called `none`.
 """
 
+import re
+
 for number, (students, targets) in enumerate(BLOCKS, start=1):
 
     rule:
