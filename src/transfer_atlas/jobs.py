@@ -6,7 +6,7 @@ import traceback
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from transfer_atlas.errors import InputError
+from transfer_atlas.errors import InputError, Stopped
 
 # jobs draw into files; set here and not by the figures, which would take a notebook's own backend away
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -21,6 +21,9 @@ def logged(log):
             yield
         except InputError as error:
             print(f"error: {error}")
+            sys.exit(1)
+        except Stopped as stopped:
+            print(f"stopped: {stopped}")
             sys.exit(1)
         except Exception:
             traceback.print_exc()

@@ -8,10 +8,13 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
+from transfer_atlas.checkpoint import NoCheckpoint, Progress
 from transfer_atlas.logits import infer
 from transfer_atlas.objectives import choose_target, objective
 from transfer_atlas.statistics import paired_standard_error
 from transfer_atlas.zoo import Input
+
+NO_CHECKPOINT = NoCheckpoint()
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class TransferSpec:
         return f"{self.method} {self.teacher or 'no teacher'} -> {self.student}, seed {self.seed}: {' + '.join(parts)}"
 
 
-def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logits, device):
+def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logits, device, checkpoint=NO_CHECKPOINT):
     """Train the student in place; one forward and one backward pass of the student per step, nothing else.
 
     Args:
@@ -58,23 +61,27 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
         student_logits: answers of the frozen student to all views, [views, images, classes].
         teacher_logits: answers of the teacher to all views, [views, images, classes]; None for the controls.
         device: where to train.
+        checkpoint: where the training goes on from, and is kept.
 
     Returns:
         Dict of per-epoch lists: epoch_objective, epoch_accuracy, epoch_teacher_share.
+
+    Raises:
+        Stopped: the checkpoint was asked to stop.
     """
     print(spec)
     model, to_input = set_mode(model.to(device), spec.batch_norm), Input(model).to(device)
     labels = torch.as_tensor(np.asarray(labels), dtype=torch.long, device=device)
     optimizer = torch.optim.SGD(model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
-    generator = np.random.default_rng(spec.seed)
     torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
-    history = {"epoch_objective": [], "epoch_accuracy": [], "epoch_teacher_share": []}
-    for epoch in range(spec.epochs):
-        view = epoch % len(views)
+    generator = np.random.default_rng(spec.seed)
+    progress = Progress(model, optimizer, generator, device)
+    checkpoint.resume(progress)
+    while progress.epoch < spec.epochs:
+        view = progress.epoch % len(views)
         target, from_teacher = _target(spec, view, student_logits, teacher_logits, labels)
         batches = np.array_split(generator.permutation(len(labels)), -(-len(labels) // spec.batch_size))
-        losses, right = 0.0, 0
-        for batch in tqdm(batches, desc=f"epoch {epoch + 1}/{spec.epochs}", mininterval=2):
+        for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
             logits = model(to_input(torch.from_numpy(views[view][batch])))  # [batch, classes]
             here = torch.from_numpy(batch).to(device)
             goal = None if target is None else target[here]
@@ -82,13 +89,16 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
             optimizer.zero_grad()
             loss.mean().backward()
             optimizer.step()
-            losses = losses + loss.detach().double().sum()
-            right = right + (logits.detach().argmax(dim=1) == labels[here]).sum()
-        history["epoch_objective"].append(float(losses) / len(labels))
-        history["epoch_accuracy"].append(float(right) / len(labels))
-        history["epoch_teacher_share"].append(float(from_teacher.float().mean()))
+            progress.add(loss.detach().double().sum(), (logits.detach().argmax(dim=1) == labels[here]).sum())
+            checkpoint.step(progress)
+        progress.end_epoch(
+            epoch_objective=float(progress.losses) / len(labels),
+            epoch_accuracy=float(progress.right) / len(labels),
+            epoch_teacher_share=float(from_teacher.float().mean()),
+        )
+        checkpoint.step(progress)
     model.eval()
-    return history
+    return progress.history
 
 
 def set_mode(model, batch_norm):
@@ -160,7 +170,7 @@ class Student:
     batch_size: int
 
 
-def run_transfer(spec, student, teacher_logits, teacher_correct, device):
+def run_transfer(spec, student, teacher_logits, teacher_correct, device, checkpoint=NO_CHECKPOINT):
     """Transfer to a fresh copy of the student and measure what it gained and lost.
 
     Args:
@@ -169,13 +179,23 @@ def run_transfer(spec, student, teacher_logits, teacher_correct, device):
         teacher_logits: as in `transfer_knowledge`.
         teacher_correct: bool [evaluation images]; None for the controls.
         device: where to train.
+        checkpoint: where the transfer goes on from, and is kept.
 
     Returns:
         Dict with one row of the transfers table.
+
+    Raises:
+        Stopped: the checkpoint was asked to stop.
     """
+    if checkpoint.row is not None:
+        return checkpoint.row
     model = student.build()
-    history = transfer_knowledge(spec, model, student.views, student.labels, student.logits, teacher_logits, device)
+    history = transfer_knowledge(
+        spec, model, student.views, student.labels, student.logits, teacher_logits, device, checkpoint
+    )
     prediction = infer(model, student.evaluation_pixels, student.batch_size, device).argmax(dim=1).numpy()
     after = prediction == student.evaluation_labels
     identity = {"method": spec.method, "student": spec.student, "teacher": spec.teacher, "seed": spec.seed}
-    return {**identity, **measure_transfer(student.correct, after, teacher_correct), **history}
+    row = {**identity, **measure_transfer(student.correct, after, teacher_correct), **history}
+    checkpoint.finish(row)
+    return row

@@ -25,7 +25,7 @@ for number, (students, targets) in enumerate(BLOCKS, start=1):
         input:
             unpack(transfer_inputs(targets)),
             index="<results>/images/transfer.parquet",
-            code=code("transfer", "objectives"),
+            code=code("transfer", "objectives", "checkpoint"),
         output:
             [
                 f"<results>/transfers/{method}/{{student}}/{teacher}/{{seed}}.parquet"

@@ -3,11 +3,13 @@
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
+    from dataclasses import asdict
     from functools import partial
 
     import pandas as pd
     import torch
 
+    from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
     from transfer_atlas.images import make_views
     from transfer_atlas.logits import open_logits
     from transfer_atlas.pairs import NO_TEACHER
@@ -34,10 +36,19 @@ with logged(snakemake.log[0]):
     answers = {NO_TEACHER: (None, None)}
     for teacher, logits, predictions in zip(params.teachers, inputs.logits[1:], inputs.predictions[1:], strict=True):
         answers[teacher] = open_logits(logits), read_table(predictions)["correct"].to_numpy()
+    stop, checkpoints = stop_on_signals(), []
+    files = describe_files(inputs)
     for (method, teacher), path in zip(params.targets, snakemake.output, strict=True):
         name = None if teacher == NO_TEACHER else teacher
         recipe = params.methods[method]
         spec = TransferSpec(method, wildcards.student, name, int(wildcards.seed), **recipe)
-        provenance = Provenance(row=params.row, views=params.views, transforms=params.transforms, **recipe)
-        row = run_transfer(spec, student, *answers[teacher], device)
-        write_table(pd.DataFrame([row]), "transfers", path, provenance.record(device))
+        shared = {"row": params.row, "views": params.views, "transforms": params.transforms}
+        provenance = Provenance(**shared, **recipe)
+        identity = {"spec": asdict(spec), **shared, "files": files, "device": device.type, "torch": torch.__version__}
+        checkpoint = Checkpoint(checkpoint_of(path), identity, snakemake.config["transfer"]["checkpoint_minutes"], stop)
+        row = run_transfer(spec, student, *answers[teacher], device, checkpoint)
+        seconds = {"seconds": round(checkpoint.seconds, 3)}
+        write_table(pd.DataFrame([row]), "transfers", path, provenance.record(device) | seconds)
+        checkpoints.append(checkpoint)
+    for checkpoint in checkpoints:
+        checkpoint.remove()

@@ -1,0 +1,185 @@
+"""Where a transfer stands, on disk: a job that is killed at any point goes on to the same bits."""
+
+import pickle
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from transfer_atlas.errors import Stopped
+from transfer_atlas.tables import atomic
+
+
+def checkpoint_of(result):
+    """Path of the checkpoint that belongs to transfers/<method>/<student>/<teacher>/<seed>.parquet.
+
+    It lies outside the declared outputs, because Snakemake deletes those of a job that failed.
+    """
+    result = Path(result)
+    results = result.parents[4]
+    return (results / "checkpoints" / result.relative_to(results / "transfers")).with_suffix(".pt")
+
+
+def describe_files(paths):
+    """Path, bytes and modification time of files, to tell whether a checkpoint was made from the same ones."""
+    return [[str(path), Path(path).stat().st_size, Path(path).stat().st_mtime_ns] for path in paths]
+
+
+def stop_on_signals():
+    """Let SIGTERM, SIGUSR1 and SIGINT ask for a stop instead of ending the process.
+
+    Returns:
+        Function of no arguments: whether one of them has come.
+    """
+    received = []
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
+        signal.signal(number, lambda number, frame: received.append(number))
+    return lambda: bool(received)
+
+
+@dataclass
+class Progress:
+    """All that a training loop changes; `state_dict` and `load_state_dict` as in torch.
+
+    `epoch` and `step` count what is done, `losses` and `right` are sums over the steps of the epoch, and `order` is
+    the state of `generator` before it drew the epoch's order of images.
+    """
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: np.random.Generator
+    device: torch.device
+    epoch: int = 0
+    step: int = 0
+    losses: float | torch.Tensor = 0.0
+    right: int | torch.Tensor = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self):
+        """Remember how the first epoch's order starts."""
+        self.order = self.generator.bit_generator.state
+
+    def add(self, losses, right):
+        """Count one step: the sum of its losses and the number of its images that were right."""
+        self.losses, self.right, self.step = self.losses + losses, self.right + right, self.step + 1
+
+    def end_epoch(self, **measures):
+        """Add one epoch's measures to the history and start the next."""
+        for name, value in measures.items():
+            self.history.setdefault(name, []).append(value)
+        self.epoch, self.step, self.losses, self.right = self.epoch + 1, 0, 0.0, 0
+        self.order = self.generator.bit_generator.state
+
+    def state_dict(self):
+        """Tensors, numbers and text only, so that it loads without trusting the file."""
+        plain = {name: getattr(self, name) for name in ("epoch", "step", "losses", "right", "history", "order")}
+        cuda = torch.cuda.get_rng_state(self.device) if torch.device(self.device).type == "cuda" else None
+        return plain | {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "cuda_random": cuda,
+        }
+
+    def load_state_dict(self, saved):
+        """Go on where `saved` stands, random numbers included."""
+        for name in ("epoch", "step", "losses", "right", "history", "order"):
+            setattr(self, name, saved[name])
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.generator.bit_generator.state = self.order
+        torch.set_rng_state(saved["random"])
+        if saved["cuda_random"] is not None:
+            torch.cuda.set_rng_state(saved["cuda_random"], self.device)
+
+
+class NoCheckpoint:
+    """Keeps nothing: a transfer in a notebook."""
+
+    row = None
+
+    def resume(self, progress):
+        """Start from the beginning."""
+
+    def step(self, progress):
+        """Go on."""
+
+    def finish(self, row):
+        """Forget it."""
+
+
+class Checkpoint(NoCheckpoint):
+    """The file that one transfer goes on from: its training state, or its finished row.
+
+    A finished row stays until the whole job has written its results, so that a job of several transfers that is
+    killed does not train them again.
+    """
+
+    def __init__(self, path, identity, minutes, stop: Callable[[], bool] = lambda: False):
+        """Read what is at `path`, if it was made from the same things.
+
+        Args:
+            path: file of the checkpoint.
+            identity: dict of plain values: all that the transfer depends on.
+            minutes: time between two checkpoints inside an epoch.
+            stop: whether the job was asked to stop.
+        """
+        self.path, self.identity, self.minutes, self.stop = Path(path), identity, minutes, stop
+        self.written = self.opened = time.monotonic()
+        saved = self._read()
+        self.state, self.row, self.earlier = saved.get("state"), saved.get("row"), saved.get("seconds", 0.0)
+
+    def _read(self):
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return {}
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            print(f"{self.path}: ignored, does not load ({type(error).__name__})")
+            return {}
+        other = [name for name in self.identity if saved["identity"].get(name) != self.identity[name]]
+        if other:
+            print(f"{self.path}: ignored, made with another {', '.join(other)}")
+            return {}
+        return saved
+
+    @property
+    def seconds(self):
+        """Time that the transfer has taken, that of earlier processes included."""
+        return self.earlier + time.monotonic() - self.opened
+
+    def resume(self, progress):
+        """Bring `progress` to where the checkpoint stands."""
+        if self.state is not None:
+            progress.load_state_dict(self.state)
+            print(f"goes on after {progress.epoch} epochs and {progress.step} steps ({self.path})")
+
+    def step(self, progress):
+        """Call after each step and each epoch: saves if the time has come.
+
+        Raises:
+            Stopped: the job was asked to stop; what it did is saved.
+        """
+        stop, epoch_ended = self.stop(), progress.step == 0
+        if stop or epoch_ended or time.monotonic() - self.written >= 60 * self.minutes:
+            self._write(state=progress.state_dict())
+        if stop:
+            raise Stopped(f"asked to stop after {progress.epoch} epochs and {progress.step} steps; call again to go on")
+
+    def finish(self, row):
+        """Replace the training state by the row of the transfers table that came of it."""
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+        self._write(row=plain)
+
+    def _write(self, **content):
+        with atomic(self.path) as partial:
+            torch.save({"identity": self.identity, "seconds": self.seconds, **content}, partial)
+        self.written = time.monotonic()
+
+    def remove(self):
+        """Delete the file; the result is written."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,163 @@
+"""A transfer that is stopped or killed goes on to the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+from transfer_atlas.checkpoint import Checkpoint, checkpoint_of
+from transfer_atlas.errors import Stopped
+from transfer_atlas.transfer import Student, TransferSpec, run_transfer, transfer_knowledge
+from transfer_atlas.zoo import build_model
+
+GENERATOR = np.random.default_rng(0)
+VIEWS = [GENERATOR.integers(0, 256, (50, 32, 32, 3), dtype=np.uint8) for _ in range(2)]
+LABELS = GENERATOR.integers(0, 10, 50)
+TEACHER = GENERATOR.normal(size=(2, 50, 10)).astype(np.float16)
+SPEC = TransferSpec("kl", "s.t", "t.t", 0, 4, 16, 0.05, 0.9, 0.0, "frozen", target="teacher")
+# dropout and stochastic depth draw random numbers in every step
+ROW = {
+    "model": "s.t",
+    "architecture": "test_vit",
+    "kwargs": {"proj_drop_rate": 0.2, "drop_path_rate": 0.3},
+    "weights": "none",
+}
+STEPS = 4 * 4
+
+
+def fresh_student():
+    torch.manual_seed(1)
+    return build_model(ROW, 10, 32)
+
+
+def train(checkpoint, spec=SPEC):
+    """Weights and history of a transfer that goes on from a checkpoint."""
+    model = fresh_student()
+    history = transfer_knowledge(spec, model, VIEWS, LABELS, TEACHER, TEACHER, "cpu", checkpoint)
+    return model.state_dict(), history
+
+
+def stop_after(steps):
+    calls = count(1)
+    return lambda: next(calls) >= steps
+
+
+def open_checkpoint(path, **options):
+    return Checkpoint(path, {"spec": asdict(SPEC)}, 10, **options)
+
+
+def assert_equal(run, other):
+    assert run[1] == other[1]
+    assert all(torch.equal(run[0][name], other[0][name]) for name in other[0])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return train(open_checkpoint(tmp_path_factory.mktemp("undisturbed") / "0.pt"))
+
+
+# the first step, inside an epoch, its last step, the first of the next, the last of all
+@pytest.mark.parametrize("steps", [1, 2, 4, 6, STEPS - 1])
+def test_a_stopped_transfer_goes_on_to_the_same_bits(tmp_path, undisturbed, steps):
+    with pytest.raises(Stopped, match="call again to go on"):
+        train(open_checkpoint(tmp_path / "0.pt", stop=stop_after(steps)))
+    torch.manual_seed(7)  # what the next process happens to start with
+    assert_equal(train(open_checkpoint(tmp_path / "0.pt")), undisturbed)
+
+
+def test_a_transfer_stopped_after_each_step_still_ends(tmp_path, undisturbed):
+    for _ in range(STEPS + SPEC.epochs + 1):
+        try:
+            run = train(open_checkpoint(tmp_path / "0.pt", stop=lambda: True))
+        except Stopped:
+            continue
+        break
+    assert_equal(run, undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+def test_a_signalled_process_goes_on_to_the_same_bits(tmp_path, undisturbed, number):
+    """A real process gets a real signal at an arbitrary point; SIGKILL leaves it no time to save."""
+    program = (
+        "import sys, time, test_checkpoint as t; from pathlib import Path\n"
+        "from transfer_atlas.checkpoint import stop_on_signals\n"
+        "asked = stop_on_signals()\n"
+        "slow = lambda: (time.sleep(0.2), asked())[1]\n"
+        "t.train(t.open_checkpoint(Path(sys.argv[1]), stop=slow))\n"
+    )
+    path = tmp_path / "0.pt"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}"}
+    command = [sys.executable, "-c", program, str(path)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while not path.exists() and process.poll() is None:  # the end of the first epoch
+        time.sleep(0.01)
+    process.send_signal(number)
+    assert "Stopped" in process.communicate()[1] or number == signal.SIGKILL
+    assert process.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 1)
+    resumed = open_checkpoint(path)
+    assert (resumed.state["epoch"], resumed.state["step"]) >= (1, 0)
+    assert_equal(train(resumed), undisturbed)
+
+
+@pytest.mark.parametrize(("minutes", "steps"), [(1e-9, 3), (10, 0)])
+def test_minutes_between_checkpoints(tmp_path, minutes, steps):
+    """Within an epoch the clock decides; the end of an epoch always saves."""
+
+    class Broken(Exception):
+        pass
+
+    def fail():
+        if next(calls) == 4:
+            raise Broken
+        return False
+
+    calls = count(1)
+    with pytest.raises(Broken):
+        train(Checkpoint(tmp_path / "0.pt", {}, minutes, fail))
+    assert (tmp_path / "0.pt").exists() == (steps > 0)
+    if steps:
+        assert Checkpoint(tmp_path / "0.pt", {}, 10).state["step"] == steps
+
+
+def test_another_recipe_starts_from_the_beginning(tmp_path, undisturbed, capsys):
+    with pytest.raises(Stopped):
+        train(open_checkpoint(tmp_path / "0.pt", stop=stop_after(6)))
+    other = replace(SPEC, lr=0.01)
+    run = train(Checkpoint(tmp_path / "0.pt", {"spec": asdict(other)}, 10), other)
+    assert "0.pt: ignored, made with another spec" in capsys.readouterr().out
+    assert_equal(run, train(Checkpoint(tmp_path / "new.pt", {}, 10), other))
+    assert run[1] != undisturbed[1]
+
+
+def test_a_damaged_checkpoint_starts_from_the_beginning(tmp_path, undisturbed, capsys):
+    with pytest.raises(Stopped):
+        train(open_checkpoint(tmp_path / "0.pt", stop=stop_after(6)))
+    whole = (tmp_path / "0.pt").read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"not a checkpoint"):
+        (tmp_path / "0.pt").write_bytes(damaged)
+        run = train(open_checkpoint(tmp_path / "0.pt"))
+        assert "0.pt: ignored, does not load" in capsys.readouterr().out
+    assert_equal(run, undisturbed)
+
+
+def test_a_finished_transfer_of_a_killed_job_is_not_trained_again(tmp_path):
+    student = Student(fresh_student, VIEWS, LABELS, TEACHER, VIEWS[0], LABELS, np.zeros(50, bool), 50)
+    first = open_checkpoint(tmp_path / "0.pt")
+    row = run_transfer(SPEC, student, TEACHER, np.ones(50, bool), "cpu", first)
+    again = open_checkpoint(tmp_path / "0.pt")
+    assert run_transfer(SPEC, None, None, None, None, again) == row
+    assert again.seconds >= first.earlier
+    again.remove()
+    assert not (tmp_path / "0.pt").exists()
+
+
+def test_checkpoints_lie_outside_the_results_that_snakemake_deletes():
+    assert str(checkpoint_of("results/s/transfers/kl/a.b/none/0.parquet")) == "results/s/checkpoints/kl/a.b/none/0.pt"
