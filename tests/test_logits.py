@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits import compute_logits, infer, open_logits, predict
+from transfer_atlas.logits import compute_logits, infer, mean_softmax_by_class, open_logits, predict
 from transfer_atlas.zoo import build_model
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
@@ -46,3 +46,11 @@ def test_predictions_by_hand():
     assert table["correct"].tolist() == [True, False]
     assert table["confidence"].tolist() == pytest.approx([0.6, 0.5])
     assert table["label_probability"].tolist() == pytest.approx([0.6, 0.25])
+
+
+def test_mean_softmax_by_class_by_hand():
+    logits = torch.log(torch.tensor([[0.5, 0.5, 0.0001], [0.9, 0.1, 0.0001], [0.2, 0.8, 0.0001]]))
+    means = mean_softmax_by_class(logits, np.array([1, 1, 0]), classes=3)
+    np.testing.assert_allclose(means[1], [0.7, 0.3, 0.0], atol=1e-3)
+    np.testing.assert_allclose(means[0], [0.2, 0.8, 0.0], atol=1e-3)
+    assert (means[2] == 0).all()

@@ -1,5 +1,6 @@
 """Tables keep their schema and provenance, and appear whole or not at all."""
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -11,9 +12,12 @@ from transfer_atlas.tables import (
     Provenance,
     atomic,
     describe_tables,
+    exclusion,
+    fingerprint,
     gather,
     read_metadata,
     read_table,
+    write_excluded,
     write_table,
 )
 
@@ -79,3 +83,18 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(InputError, match="was not written by transfer-atlas"):
         read_table(tmp_path / "t.parquet")
+
+
+def test_a_fingerprint_knows_ids_labels_and_their_order():
+    images, labels = ["a", "b"], [0, 1]
+    same = fingerprint(pd.Series(images), np.array(labels, np.int32))
+    assert same == fingerprint(images, labels)
+    assert (
+        len({same, fingerprint(["a", "c"], labels), fingerprint(images, [1, 1]), fingerprint(["b", "a"], [1, 0])}) == 4
+    )
+
+
+def test_an_excluded_model_has_no_rows_but_a_reason(tmp_path):
+    write_excluded("predictions", tmp_path / "p.parquet", "logits of image 3 are not finite")
+    assert exclusion(tmp_path / "p.parquet") == "logits of image 3 are not finite"
+    assert len(read_table(tmp_path / "p.parquet")) == 0

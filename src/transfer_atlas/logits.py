@@ -62,6 +62,23 @@ def compute_logits(model, views, batch_size, device, path, name):
     return answers[0]
 
 
+def mean_softmax_by_class(logits, labels, classes):
+    """What a model answers to the images of each class, on average.
+
+    Args:
+        logits: float32 [images, classes].
+        labels: int [images].
+        classes: number of classes.
+
+    Returns:
+        float32 [classes, classes]: row c is the mean softmax over the images of class c, 0 without images.
+    """
+    labels = torch.as_tensor(np.asarray(labels), dtype=torch.long)
+    sums = torch.zeros(classes, classes, dtype=torch.float64).index_add_(0, labels, logits.double().softmax(dim=1))
+    counts = labels.bincount(minlength=classes).clamp(min=1)
+    return (sums / counts[:, None]).float().numpy()
+
+
 def open_logits(path):
     """Memory-map logits, float16 [views, images, classes]."""
     return np.load(path, mmap_mode="r")

@@ -1,15 +1,17 @@
 """Schema of every Parquet table; reading, writing, gathering and provenance."""
 
+import hashlib
 import json
 import os
 import resource
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
-from importlib.metadata import version
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,6 +71,10 @@ SCHEMAS = {
             _column("std", pa.list_(pa.float64()), "divided by per channel"),
             _share("accuracy", "top-1 accuracy on the evaluation split"),
             _share("accuracy_standard_error", "binomial standard error of the accuracy"),
+            _column("excluded", pa.bool_(), "left out of all comparisons (on_error: exclude); accuracy is null"),
+            _column(
+                "remark", pa.string(), "why it was excluded, or what to look at; null where there is nothing to say"
+            ),
         ]
     ),
     "complementarity": pa.schema(
@@ -139,6 +145,40 @@ def write_table(frame, table, path, provenance=None):
         pq.write_table(arrow.replace_schema_metadata(metadata), partial)
 
 
+def write_excluded(table, path, reason, provenance=None):
+    """Write `table` without rows in place of a model's answers; every later stage passes over the model.
+
+    Args:
+        table: name of the table.
+        path: file to write.
+        reason: one line that says why the model is left out.
+        provenance: as in `write_table`.
+    """
+    empty = SCHEMAS[table].empty_table().to_pandas()
+    write_table(empty, table, path, {**(provenance or {}), "excluded": reason})
+
+
+def exclusion(path):
+    """Why the model of a table was left out, or None if it was not."""
+    return read_metadata(path).get("excluded")
+
+
+def fingerprint(images, labels):
+    """Digest of the ids and labels of an image set in its order; equal digests mean equal sets.
+
+    Args:
+        images: ids, strings.
+        labels: integers, as many.
+
+    Returns:
+        `<count>-<32 hex digits>`.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update("\n".join(images).encode())
+    digest.update(np.ascontiguousarray(labels, dtype="<i8").tobytes())
+    return f"{len(images)}-{digest.hexdigest()}"
+
+
 def read_table(path):
     """Read any table of the study as a DataFrame with plain columns.
 
@@ -198,13 +238,21 @@ class Provenance:
         """Return what is written with a table: versions, commit, device, seconds, peak memory and recipe."""
         return {
             "recipe": self.recipe,
-            "versions": {name: version(name) for name in ("transfer-atlas", "torch", "timm", "pyarrow")}
-            | {"python": sys.version.split()[0]},
+            "versions": _versions("transfer-atlas", "torch", "timm", "pyarrow") | {"python": sys.version.split()[0]},
             "commit": _commit(),
             "device": str(device),
             "seconds": round(time.monotonic() - self.started, 3),
             "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         }
+
+
+def _versions(*distributions):
+    """Versions of what is installed; a study of predictions from elsewhere needs no torch."""
+    versions = {}
+    for name in distributions:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def _commit():

@@ -145,6 +145,7 @@ def describe_zoo(rows, geometries, accuracies, classes):
             | geometry
             | {"mean": mean, "std": std, "accuracy": accuracy}
             | {"accuracy_standard_error": accuracy_standard_error(accuracy, len(correct))}
+            | {"excluded": False, "remark": None}
         )
     return pd.DataFrame(described)
 

@@ -6,6 +6,7 @@ INPUTS
 OUTPUTS
     compute_logits  <results>/logits/{split}/{model}.npy  float16 [views, images, classes]
                     <results>/predictions/{split}/{model}.parquet  one row per image
+                    <results>/confusions/{model}.npy  float32 [classes, classes], mean softmax per class
 
 STEPS
     One job serves both splits, because loading a model costs more than asking it. Evaluation images have view 0
@@ -22,6 +23,7 @@ rule compute_logits:
         predictions=collect(
             "<results>/predictions/{split}/{{model}}.parquet", split=VIEWS
         ),
+        confusions="<results>/confusions/{model}.npy",
     log:
         "<logs>/compute_logits/{model}.log",
     resources:
