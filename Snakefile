@@ -22,11 +22,21 @@ resource_scopes:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/zoo.smk"
-include: "workflow/rules/logits.smk"
+
+
+if IMPORTED:
+
+    include: "workflow/rules/predictions.smk"
+
+else:
+
+    include: "workflow/rules/data.smk"
+    include: "workflow/rules/zoo.smk"
+    include: "workflow/rules/logits.smk"
+    include: "workflow/rules/transfer.smk"
+
+
 include: "workflow/rules/complementarity.smk"
-include: "workflow/rules/transfer.smk"
 include: "workflow/rules/figures.smk"
 
 
@@ -34,7 +44,6 @@ rule all:
     default_target: True
     input:
         rules.write_config.output,
-        rules.describe_zoo.output,
-        rules.select_pairs.output,
-        rules.summarise_transfers.output,
+        "<results>/models.parquet",
+        [] if IMPORTED else ["<results>/pairs.parquet", "<results>/summary.txt"],
         rules.figures.input,

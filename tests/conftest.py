@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from transfer_atlas import study
-from transfer_atlas.complementarity import compare_models
+from transfer_atlas.complementarity import Answers, choose_examples, compare_models, count_flips_by_class
 
 ROOT = Path(__file__).parents[1]
 FASHION = ROOT / "src/transfer_atlas/datasets/fashion_mnist"
@@ -62,7 +62,11 @@ def make_random_study(students, teachers, seed=0):
     names = [f"model{number}.t" for number in range(students + teachers)]
     labels = generator.integers(0, 10, 1000)
     correct = generator.random((len(names), 1000)) < generator.uniform(0.5, 0.9, len(names))[:, None]
-    complementarity = compare_models(names, correct, labels)
+    prediction = np.where(correct, labels, (labels + generator.integers(1, 10, correct.shape)) % 10)
+    confidence = generator.beta(4, 2, correct.shape).astype(np.float32)
+    answers = Answers(names, labels, prediction, confidence)
+    complementarity = compare_models(answers, generator.random((10, 10)))
+    examples = choose_examples(complementarity, {"weak": 0.05, "equal": 0.5, "strong": 0.95})
     flips = complementarity.set_index(["student", "teacher"])["positive_flips"]
     rows = []
     for method in ("kl", "kl_dp", "kl_dp_u", "self", "labels"):
@@ -96,7 +100,14 @@ def make_random_study(students, teachers, seed=0):
         {
             "model": names,
             "parameters": generator.integers(100_000, 600_000, len(names)),
+            "accuracy": correct.mean(axis=1),
             "family": np.resize(["convolution", "transformer", "mlp"], len(names)),
         }
     )
-    return {"complementarity": complementarity, "transfers": pd.DataFrame(rows), "models": models}
+    return {
+        "complementarity": complementarity,
+        "classes": pd.DataFrame({"class": range(10), "images": np.bincount(labels)}),
+        "flips_by_class": count_flips_by_class(answers, examples),
+        "transfers": pd.DataFrame(rows),
+        "models": models,
+    }

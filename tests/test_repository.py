@@ -50,4 +50,15 @@ def test_every_rule_has_a_script_of_its_name():
     scripts = set(re.findall(r"scripts/(\w+)\.py", rules))
     named = set(re.findall(r"^rule (\w+):", rules, flags=re.M)) | set(re.findall(r'name:\s+f"(\w+)_\{', rules))
     assert scripts == {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
-    assert scripts <= named
+    assert scripts - {"plot_figure"} <= named
+
+
+def test_every_figure_has_a_function_a_rule_and_a_caption():
+    rules = (ROOT / "workflow/rules/figures.smk").read_text()
+    functions = {
+        path.stem
+        for path in (ROOT / "src/transfer_atlas/figures").glob("*.py")
+        if f"def plot_{path.stem}(" in path.read_text()
+    }
+    assert functions == {path.stem for path in (ROOT / "workflow/report").glob("*.rst")} - {"workflow"}
+    assert functions == set(re.findall(r'^        "(\w+)": \[', rules, flags=re.M))

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -17,6 +18,15 @@ from conftest import FASHION, ROOT
 from transfer_atlas.tables import read_metadata, read_table
 
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+FIGURES_OF_PAIRS = {
+    "complementarity",
+    "flips_by_class",
+    "flip_entropy",
+    "class_similarity",
+    "pair_matrix",
+    "pair_accuracy",
+}
+FIGURES_OF_TRANSFERS = {"success_rate", "transfer_delta", "transfer_rate"}
 TABLES = ("models", "complementarity", "pairs", "transfers")
 
 # the embedded study with the same rules and code, cut down to three small models and two pairs
@@ -147,7 +157,7 @@ def test_the_study_ends_with_tables_figures_and_summary(finished):
         "self": 1,
         "labels": 1,
     }
-    for figure in ("complementarity", "success_rate", "transfer_delta", "transfer_rate"):
+    for figure in FIGURES_OF_PAIRS | FIGURES_OF_TRANSFERS:
         assert (results / f"figures/{figure}.pdf").stat().st_size > 5000
         assert (results / f"figures/{figure}.png").stat().st_size > 5000
     assert "figures: results/small/figures" in (results / "summary.txt").read_text()
@@ -204,9 +214,7 @@ def test_other_epochs_rerun_transfers_and_what_reads_them(finished):
         "transfer_knowledge": 4,
         "gather_transfers": 1,
         "summarise_transfers": 1,
-        "plot_success_rate": 1,
-        "plot_transfer_delta": 1,
-        "plot_transfer_rate": 1,
+        **{f"plot_{figure}": 1 for figure in FIGURES_OF_TRANSFERS},
     }
 
 
@@ -227,10 +235,9 @@ def test_a_new_model_computes_its_own_logits_and_what_compares_all(finished):
         "train_model": 1,
         "compute_logits": 1,
         "describe_zoo": 1,
+        "embed_classes": 1,
         "compare_models": 1,
-        "plot_complementarity": 1,
-        "plot_transfer_delta": 1,
-        "plot_transfer_rate": 1,
+        **{f"plot_{figure}": 1 for figure in FIGURES_OF_PAIRS | {"transfer_delta", "transfer_rate"}},
     }
 
 
@@ -251,6 +258,52 @@ def test_a_failed_job_says_why_in_one_line_and_loses_nothing(finished):
         "error: model test_resnet.a: timm has no architecture 'test_resnt'; did you mean" in done.stdout + done.stderr
     )
     assert len(list((finished / "results/small/predictions/evaluation").iterdir())) == 3
+
+
+@pytest.fixture(scope="module")
+def leaderboard(clone):
+    """Predictions made elsewhere: 5 models in CSV files, class names, shuffled rows."""
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, 12, 600)
+    names = np.array([f"class {letter}" for letter in "ABCDEFGHIJKL"])
+    (clone / "predictions").mkdir()
+    for model, accuracy in zip("abcde", (0.5, 0.6, 0.7, 0.8, 0.9), strict=True):
+        prediction = np.where(generator.random(600) < accuracy, label, (label + generator.integers(1, 4, 600)) % 12)
+        table = pd.DataFrame({"image": range(600), "truth": names[label], "prediction": names[prediction]})
+        table = table.assign(confidence=generator.random(600)).sample(frac=1, random_state=ord(model))
+        table.to_csv(clone / f"predictions/{model}.csv", index=False)
+    predictions = {"files": "predictions/*.csv", "columns": {"label": "truth"}}
+    overlay = {"study": "leaderboard", "predictions": predictions}
+    (clone / "config/leaderboard.yaml").write_text(yaml.safe_dump(overlay))
+    return clone
+
+
+def test_predictions_from_elsewhere_end_with_the_figures_of_pairs(leaderboard):
+    snakemake(leaderboard, overlay="config/leaderboard.yaml")
+    results = leaderboard / "results/leaderboard"
+    pairs = read_table(results / "complementarity.parquet")
+    assert len(pairs) == 20
+    strongest = pairs.set_index(["student", "teacher"]).loc[("a", "e")]
+    assert strongest["accuracy_difference"] == pytest.approx(0.4, abs=0.06)
+    assert strongest["confidence_accuracy"] < strongest["oracle_accuracy"]
+    assert pairs["top50_similarity"].notna().all()
+    assert {path.stem for path in (results / "figures").iterdir()} == FIGURES_OF_PAIRS
+    assert planned(leaderboard, overlay="config/leaderboard.yaml") == {}
+
+
+def test_a_faulty_file_of_predictions_is_one_line(leaderboard):
+    text = (leaderboard / "predictions/c.csv").read_text().splitlines()
+    (leaderboard / "predictions/c.csv").write_text("\n".join(text[:-1]) + "\n")
+    done = snakemake(leaderboard, overlay="config/leaderboard.yaml", check=False)
+    assert done.returncode == 1
+    assert re.search(r"error: model c: image '\d+' is missing, as are 1 of 600 images", done.stdout + done.stderr)
+    overlay = yaml.safe_load((leaderboard / "config/leaderboard.yaml").read_text()) | {"on_error": "exclude"}
+    (leaderboard / "config/exclude.yaml").write_text(yaml.safe_dump(overlay))
+    snakemake(leaderboard, overlay="config/exclude.yaml")
+    models = read_table(leaderboard / "results/leaderboard/models.parquet").set_index("model")
+    assert models["excluded"].to_dict() == {"a": False, "b": False, "c": True, "d": False, "e": False}
+    assert "is missing" in models.loc["c", "remark"]
+    assert len(read_table(leaderboard / "results/leaderboard/complementarity.parquet")) == 12
 
 
 def test_a_killed_study_resumes_to_the_same_tables(finished):

@@ -65,6 +65,18 @@ def class_names(file, label_column):
     return features.get(label_column, {}).get("names")
 
 
+def describe_classes(index, names, classes):
+    """The classes table of a split.
+
+    Args:
+        index: images table.
+        names: class names in the order of their ids, or None.
+        classes: number of classes.
+    """
+    images = np.bincount(index["label"], minlength=classes)
+    return pd.DataFrame({"class": np.arange(classes), "name": names, "images": images})
+
+
 def stratified_subset(index, size, seed):
     """Draw `size` rows of `index` with the class shares of the whole, in the order of the data set.
 

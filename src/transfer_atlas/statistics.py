@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+Z_95 = 1.959963984540054  # standard errors on either side of a 95 % interval
+
 
 def accuracy_standard_error(accuracy, images):
     """Binomial standard error of an accuracy, a fraction."""

@@ -6,6 +6,7 @@ Runs at every start of the workflow, so it imports neither torch nor pandas.
 import csv
 import difflib
 import fcntl
+import glob
 import json
 import os
 from pathlib import Path
@@ -17,6 +18,7 @@ from transfer_atlas.errors import InputError
 
 GEOMETRY_KEYS = ("input_size", "crop_pct", "crop_mode", "interpolation")
 TRAINED_HERE = "train:"
+PREDICTION_SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 def load_schema(path):
@@ -173,6 +175,24 @@ def _check_weights(row, recipes, where):
             raise InputError(f"{where}: no training recipe '{recipe}' in zoo.recipes{did_you_mean(recipe, recipes)}")
     elif weights != "hub" and not Path(weights).is_file():
         raise InputError(f"{where}: weights file '{weights}' does not exist; expected train:<recipe>, hub or a file")
+
+
+def prediction_files(patterns):
+    """Find the files of predictions made elsewhere, in the order of the patterns, then by name.
+
+    Raises:
+        InputError: a pattern that matches no file, or files of a kind that cannot be read.
+    """
+    files = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob refuses absolute patterns)
+        if not found:
+            raise InputError(f"predictions.files: no file matches {pattern}")
+        files += [file for file in found if file not in files]
+    for file in files:
+        if Path(file).suffix not in PREDICTION_SUFFIXES:
+            raise InputError(f"predictions.files: {file} is none of {', '.join(PREDICTION_SUFFIXES)}")
+    return files
 
 
 def dataset_files(root, pattern):

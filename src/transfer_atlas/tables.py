@@ -29,6 +29,34 @@ def _share(name, description):
     return _column(name, pa.float64(), description, "fraction")
 
 
+def _interval(name, description):
+    bounds = (("low", "lower"), ("high", "upper"))
+    return [
+        _column(f"{name}_{end}", pa.float32(), f"{word} 95 % bound, {description}", "fraction") for end, word in bounds
+    ]
+
+
+def _share_with_interval(name, description):
+    return [_share(name, description), *_interval(name, "Wilson interval")]
+
+
+def _top_classes(percent):
+    return [
+        _column(
+            f"top{percent}_classes",
+            pa.int32(),
+            f"fewest classes that hold {percent} % of the positive flips, by falling flips, then class id",
+            "classes",
+        ),
+        _share(f"top{percent}_class_share", f"top{percent}_classes / classes that have images"),
+        _column(
+            f"top{percent}_similarity",
+            pa.float32(),
+            "mean cosine between these classes / mean cosine between all classes - 1; null below 2 classes",
+        ),
+    ]
+
+
 _MODEL = [
     _column("model", pa.string(), "name of the model, `arch.tag`"),
 ]
@@ -77,20 +105,56 @@ SCHEMAS = {
             ),
         ]
     ),
+    "classes": pa.schema(
+        [
+            _column("class", pa.int32(), "class id, as in labels and predictions"),
+            _column("name", pa.string(), "name of the class; null where the data set names none"),
+            _column("images", pa.int64(), "evaluation images of the class"),
+        ]
+    ),
     "complementarity": pa.schema(
-        _PAIR
-        + [
+        [
+            _PAIR[0],
+            _column("teacher", pa.string(), "model that might teach"),
             _share("student_accuracy", "top-1 accuracy of the student"),
             _share("teacher_accuracy", "top-1 accuracy of the teacher"),
             _share("accuracy_difference", "teacher minus student"),
-            _share("positive_flips", "student wrong and teacher right: the complementary knowledge"),
-            _share("negative_flips", "student right and teacher wrong"),
-            _share("both_right", "both right"),
-            _share("both_wrong", "both wrong"),
+            *_interval("accuracy_difference", "normal interval from the paired standard error"),
+            *_share_with_interval("positive_flips", "student wrong and teacher right: the complementary knowledge"),
+            *_share_with_interval("negative_flips", "student right and teacher wrong"),
+            *_share_with_interval("both_right", "both right"),
+            *_share_with_interval("both_wrong", "both wrong"),
+            *_share_with_interval("same_prediction", "both predict the same class, right or wrong"),
+            _column(
+                "error_consistency",
+                pa.float64(),
+                "Cohen's kappa of being right or wrong: 1 same images wrong, 0 as independent errors; null where "
+                "expected_agreement is 1",
+            ),
+            _share("expected_agreement", "both right or both wrong if errors were independent"),
+            _share("independent_flips", "positive_flips if errors were independent"),
+            *_share_with_interval("oracle_accuracy", "1 - both_wrong: a perfect chooser between the two"),
+            *_share_with_interval(
+                "confidence_accuracy",
+                "choosing the more confident of the two, ties half and half; null without confidences",
+            ),
             _column(
                 "flip_entropy", pa.float64(), "entropy of the positive flips over classes, 0 without flips", "nats"
             ),
+            _column("effective_classes", pa.float64(), "exp(flip_entropy), 0 without flips", "classes"),
+            *(column for percent in (2, 5, 20, 50) for column in _top_classes(percent)),
             _column("images", pa.int64(), "evaluation images that the shares refer to"),
+        ]
+    ),
+    "flips_by_class": pa.schema(
+        [
+            _column("example", pa.string(), "name of the example pair in complementarity.examples"),
+            _PAIR[0],
+            _column("teacher", pa.string(), "model that might teach"),
+            _column("class", pa.int32(), "class id"),
+            _column("images", pa.int64(), "evaluation images of the class"),
+            _column("flips", pa.int64(), "of these, student wrong and teacher right", "images"),
+            _share("share_of_flips", "flips / all positive flips of the pair"),
         ]
     ),
     "pairs": pa.schema([*_PAIR, _column("chosen_by", pa.string(), "grid or file")]),
@@ -131,7 +195,9 @@ PATHS = {
     "images": "results/<study>/images/<split>.parquet",
     "predictions": "results/<study>/predictions/<split>/<model>.parquet",
     "models": "results/<study>/models.parquet",
+    "classes": "results/<study>/classes.parquet",
     "complementarity": "results/<study>/complementarity.parquet",
+    "flips_by_class": "results/<study>/flips_by_class.parquet",
     "pairs": "results/<study>/pairs.parquet",
     "transfers": "results/<study>/transfers.parquet and transfers/<method>/<student>/<teacher>/<seed>.parquet",
 }
@@ -139,10 +205,16 @@ PATHS = {
 
 def write_table(frame, table, path, provenance=None):
     """Write `frame` as the table named `table`; the file appears whole or not at all."""
-    arrow = pa.Table.from_pandas(frame, schema=SCHEMAS[table], preserve_index=False)
+    write_chunks([frame], table, path, provenance)
+
+
+def write_chunks(frames, table, path, provenance=None):
+    """Write the concatenation of `frames`, any iterable of DataFrames, with the memory of one of them."""
     metadata = {METADATA_KEY: json.dumps({"table": table, **(provenance or {})}, sort_keys=True)}
-    with atomic(path) as partial:
-        pq.write_table(arrow.replace_schema_metadata(metadata), partial)
+    schema = SCHEMAS[table].with_metadata(metadata)
+    with atomic(path) as partial, pq.ParquetWriter(partial, schema) as writer:
+        for frame in frames:
+            writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
 
 
 def write_excluded(table, path, reason, provenance=None):
@@ -179,14 +251,18 @@ def fingerprint(images, labels):
     return f"{len(images)}-{digest.hexdigest()}"
 
 
-def read_table(path):
+def read_table(path, columns=None):
     """Read any table of the study as a DataFrame with plain columns.
+
+    Args:
+        path: the Parquet file.
+        columns: names of the columns to read; None for all.
 
     Raises:
         InputError: no such file, or it is not a table of this package.
     """
     read_metadata(path)
-    return pq.read_table(path).to_pandas()
+    return pq.read_table(path, columns=columns).to_pandas()
 
 
 def read_metadata(path):

@@ -5,7 +5,8 @@ INPUTS
     config["zoo"]["sheet"]  one row per model
 
 OUTPUTS
-    ZOO, PAIRS, FILES, GEOMETRY, VIEWS, BLOCKS, ALL_TRANSFERS
+    IMPORTED, PREDICTION_FILES, ZOO, PAIRS, FILES, GEOMETRY, VIEWS, BLOCKS, ALL_TRANSFERS
+    write_config  <results>/config.yaml, the config that the run really used
 """
 
 from pathlib import Path
@@ -19,16 +20,24 @@ RUN_LOCK = Path(".snakemake/transfer_atlas.lock")
 
 try:
     study.check_study(config, study.load_schema(SCHEMAS / "config.schema.yaml"))
-    ZOO = study.read_zoo(
-        config["zoo"]["sheet"],
-        study.load_schema(SCHEMAS / "zoo.schema.yaml"),
-        config["zoo"]["recipes"],
-    )
-    PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
-    FILES = {
-        split: study.dataset_files(config["images"]["root"], config["images"][split])
-        for split in ("train", "evaluation")
-    }
+    # answers made elsewhere need neither images nor networks
+    IMPORTED = "predictions" in config
+    if IMPORTED:
+        ZOO, PAIRS = {}, []
+        PREDICTION_FILES = study.prediction_files(config["predictions"]["files"])
+    else:
+        ZOO = study.read_zoo(
+            config["zoo"]["sheet"],
+            study.load_schema(SCHEMAS / "zoo.schema.yaml"),
+            config["zoo"]["recipes"],
+        )
+        PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
+        FILES = {
+            split: study.dataset_files(
+                config["images"]["root"], config["images"][split]
+            )
+            for split in ("train", "evaluation")
+        }
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -37,6 +46,13 @@ GEOMETRY = {
 }
 # views that every model answers, by split
 VIEWS = {"evaluation": 1, "transfer": config["views"]["count"]}
+
+# a folder where only its job knows which models are in it
+ALL_PREDICTIONS = (
+    "<results>/predictions/evaluation"
+    if IMPORTED
+    else [f"<results>/predictions/evaluation/{model}.parquet" for model in ZOO]
+)
 
 TRANSFER_DEFAULTS = (
     "epochs",
@@ -73,3 +89,18 @@ wildcard_constraints:
 
 onstart:
     study.hold_lock(RUN_LOCK)
+
+
+localrules:
+    write_config,
+
+
+rule write_config:
+    output:
+        "<results>/config.yaml",
+    log:
+        "<logs>/write_config.log",
+    params:
+        config=config,
+    script:
+        "../scripts/write_config.py"

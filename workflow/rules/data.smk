@@ -1,28 +1,13 @@
 """Images in one fixed order, decoded once per evaluation geometry.
 
 INPUTS
-    the merged config, Parquet files under config["images"]["root"]
+    Parquet files under config["images"]["root"]
 
 OUTPUTS
-    write_config   <results>/config.yaml, the config that the run really used
     index_images   <results>/images/{train,transfer,evaluation}.parquet  id, row and label per image
+                   <results>/classes.parquet  name and evaluation images per class
     decode_images  <results>/pixels/{split}/{geometry}.npy  uint8 [images, size, size, 3]
 """
-
-
-localrules:
-    write_config,
-
-
-rule write_config:
-    output:
-        "<results>/config.yaml",
-    log:
-        "<logs>/write_config.log",
-    params:
-        config=config,
-    script:
-        "../scripts/write_config.py"
 
 
 rule index_images:
@@ -34,6 +19,7 @@ rule index_images:
         train="<results>/images/train.parquet",
         transfer="<results>/images/transfer.parquet",
         evaluation="<results>/images/evaluation.parquet",
+        classes="<results>/classes.parquet",
     log:
         "<logs>/index_images.log",
     resources:

@@ -64,6 +64,15 @@ def logits_inputs(wildcards):
     }
 
 
+def class_inputs(wildcards):
+    """What similarities of classes come from, besides their names."""
+    if config["complementarity"]["class_similarity"] == "text":
+        return {}
+    if IMPORTED:
+        return {"predictions": ALL_PREDICTIONS}
+    return {"confusions": [f"<results>/confusions/{model}.npy" for model in ZOO]}
+
+
 def recipe_of_method(method):
     """A method with the recipe that all methods share."""
     shared = {key: config["transfer"][key] for key in TRANSFER_DEFAULTS}
@@ -103,14 +112,14 @@ def student_input_size(wildcards):
     return GEOMETRY[wildcards.student]["input_size"]
 
 
-def figure_files(name):
+def figure_files(name, category):
     """The two files of a figure; the png goes into the report."""
     return {
         "pdf": f"<results>/figures/{name}.pdf",
         "png": report(
             f"<results>/figures/{name}.png",
             caption=f"../report/{name}.rst",
-            category="Complementarity" if name == "complementarity" else "Transfer",
+            category=category,
             labels={"figure": name.replace("_", " ")},
         ),
     }

@@ -2,29 +2,32 @@
 
 import matplotlib.pyplot as plt
 
-from transfer_atlas.figures.style import ONE_COLUMN, paper_style
+from transfer_atlas.figures.style import ONE_COLUMN, paper_style, say_empty, scatter_or_density
 
 
 def plot_complementarity(complementarity):
-    """Scatter positive flips against accuracy difference for all ordered pairs (the paper's Fig. 1).
+    """Positive flips against accuracy difference for all ordered pairs (the paper's Fig. 1).
 
     Args:
         complementarity: the complementarity table.
 
     Returns:
-        Figure with one dot per pair and the smallest complementarity marked.
+        Figure with one dot per pair, or a density where there are many, and the smallest complementarity marked.
     """
     difference = 100 * complementarity["accuracy_difference"]
     flips = 100 * complementarity["positive_flips"]
     with paper_style():
         figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        if complementarity.empty:
+            say_empty(ax, "fewer than two models, so no pairs")
+            return figure
         ax.axvline(0, color="grey", linestyle="--", linewidth=0.8)
-        ax.scatter(difference, flips, s=14, color="C0", alpha=0.55, linewidths=0)
+        scatter_or_density(ax, difference, flips)
         _mark_minimum(ax, difference, flips)
         ax.set_xlabel("accuracy difference, teacher - student (points)")
         ax.set_ylabel("complementary knowledge\n(% of evaluation images)")
         ax.set_ylim(bottom=0)
-        ax.set_title(f"{len(flips)} ordered pairs, {complementarity['images'].iloc[0]:,} images", loc="left")
+        ax.set_title(f"{len(flips):,} ordered pairs, {complementarity['images'].iloc[0]:,} images", loc="left")
     return figure
 
 
@@ -34,10 +37,10 @@ def _mark_minimum(ax, difference, flips):
     ax.annotate(
         f"minimum {flips[lowest]:.1f} %",
         (max(difference), flips[lowest]),
-        xytext=(0, -3),
+        xytext=(0, 2),
         textcoords="offset points",
         color="C3",
         ha="right",
-        va="top",
+        va="bottom",
         fontsize=7,
     )

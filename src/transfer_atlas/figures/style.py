@@ -10,6 +10,7 @@ from transfer_atlas.tables import atomic
 
 ONE_COLUMN = 3.35  # inches
 TWO_COLUMNS = 6.9
+MOST_DOTS = 3000  # in one panel
 
 _PALETTE = sns.color_palette("colorblind")
 FAMILY_COLOURS = {"convolution": _PALETTE[0], "transformer": _PALETTE[1], "mlp": _PALETTE[2]}
@@ -44,6 +45,15 @@ def taught_methods(transfers):
 def control_methods(transfers):
     """Methods without a teacher, in the order of the table."""
     return list(transfers.loc[transfers["teacher"].isna(), "method"].unique())
+
+
+def scatter_or_density(ax, x, y):
+    """Draw one dot per pair, or, where dots would cover each other, how many pairs fall into each hexagon."""
+    if len(x) <= MOST_DOTS:
+        ax.scatter(x, y, s=14 if len(x) <= 500 else 5, color="C0", alpha=0.55, linewidths=0)
+        return
+    cells = ax.hexbin(x, y, gridsize=70, bins="log", mincnt=1, cmap="viridis_r", linewidths=0.1, rasterized=True)
+    ax.figure.colorbar(cells, ax=ax, label="pairs", aspect=30, pad=0.02)
 
 
 def say_empty(ax, message):
