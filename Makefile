@@ -2,7 +2,7 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: env study test lint report
+.PHONY: env study test lint bench report
 
 env: .venv/installed
 
@@ -24,6 +24,10 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+# for docs/benchmarks.md
+bench: env
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 report: env
 	$(BIN)/snakemake --report results/embedded/report.html

@@ -50,16 +50,16 @@ def pack_by_class(correct, labels, classes):
     words = -(-counts // WORD)
     first_word = np.concatenate([[0], np.cumsum(words)])
     rank_in_class = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
-    place = np.repeat(first_word[:-1] * WORD, counts) + rank_in_class  # bit of every image, in the order of classes
-    packed = []
-    for value in (True, False):
-        words_of = np.empty((len(correct), first_word[-1]), dtype=np.uint64)
-        for row, answers in enumerate(correct):  # row by row: no unpacked copy of the whole zoo
-            bits = np.zeros(first_word[-1] * WORD, dtype=bool)
-            bits[place] = answers[order] == value
-            words_of[row] = pack_bits(bits[None])[0]
-        packed.append(words_of)
-    return *packed, first_word
+    place = np.empty(len(labels), dtype=np.int64)  # bit of every image
+    place[order] = np.repeat(first_word[:-1] * WORD, counts) + rank_in_class
+    bits = np.zeros(first_word[-1] * WORD, dtype=bool)
+    bits[place] = True
+    taken = pack_bits(bits[None])[0]
+    right = np.empty((len(correct), len(taken)), dtype=np.uint64)
+    for row, answers in enumerate(correct):  # row by row: no unpacked copy of the whole zoo
+        bits[place] = answers
+        right[row] = pack_bits(bits[None])[0]
+    return right, ~right & taken, first_word
 
 
 def pack_planes(predictions):

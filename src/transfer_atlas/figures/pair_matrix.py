@@ -78,6 +78,7 @@ def _draw_families(ax, families):
     ax.imshow(np.array(colours)[:, None], aspect="auto", interpolation="nearest")
     ax.set_xticks([])
     ax.grid(False)
+    ax.spines[:].set_visible(False)
     ax.set_ylabel("student")
     if len(families) <= MOST_NAMES:
         ax.set_yticks(range(len(families)), families.index, fontsize=min(7, 260 / len(families)))

@@ -1,0 +1,207 @@
+"""All ordered pairs of a zoo on an evaluation split of ImageNet's shape: our kernels against what one would write first.
+
+Every way counts positive flips and their entropy over classes for all ordered pairs; the kernel counts the top-X % classes
+in the same pass. The zoo is synthetic: 50,000 images, 50 of each of 1,000 classes. Slow ways are timed on a few pairs or
+students, checked for equal counts, and extrapolated. Run from the repository's root: python benchmarks/compare_models.py
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import numba
+import numpy as np
+import pandas as pd
+from numba import njit, prange
+from scipy.special import xlogy
+
+from transfer_atlas import kernels
+from transfer_atlas.complementarity import TOP_PERCENTS, unit_rows
+from transfer_atlas.tables import fingerprint, write_table
+
+CLASSES, PER_CLASS = 1000, 50
+IMAGES = CLASSES * PER_CLASS
+K_LN_K = xlogy(np.arange(PER_CLASS + 1.0), np.arange(PER_CLASS + 1.0))
+
+
+def make_zoo(models, seed=0):
+    """Labels [images], predictions int16 [models, images] and confidences float32, with classes of unequal difficulty."""
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.repeat(np.arange(CLASSES, dtype=np.int16), PER_CLASS))
+    difficulty = (generator.normal(size=CLASSES)[labels] + generator.normal(size=IMAGES)).astype(np.float32)
+    predictions = np.empty((models, IMAGES), np.int16)
+    confidences = np.empty((models, IMAGES), np.float32)
+    for row in range(models):
+        margin = generator.normal(1.4, 0.4) - difficulty + generator.normal(size=IMAGES)
+        other = (labels + generator.integers(1, 20, IMAGES)) % CLASSES
+        predictions[row] = np.where(margin > 0, labels, other)
+        confidences[row] = 1 / (1 + np.exp(-np.abs(margin)))
+    return labels, predictions, confidences
+
+
+def timed(function, *arguments):
+    """Seconds and result of one call."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - start, result
+
+
+def by_kernel(correct, labels):
+    """Packing included."""
+    packed = kernels.pack_by_class(correct, labels, CLASSES)
+    return kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS))
+
+
+def by_gemm(correct, labels):
+    """Flips and entropy of all pairs by one float32 matrix product per class."""
+    models = len(correct)
+    flips, weighted = np.zeros((models, models), np.float32), np.zeros((models, models), np.float32)
+    terms = K_LN_K.astype(np.float32)
+    for label in range(CLASSES):
+        right = correct[:, labels == label].astype(np.float32)
+        in_class = (1 - right) @ right.T
+        flips += in_class
+        weighted += terms[in_class.astype(np.int8)]
+    return flips, np.log(np.maximum(flips, 1)) - weighted / np.maximum(flips, 1)
+
+
+def by_numpy_pair(student, teacher, labels):
+    """Flips and entropy of one pair by NumPy."""
+    in_class = np.bincount(labels[~student & teacher], minlength=CLASSES)
+    flips = in_class.sum()
+    return flips, np.log(flips) - K_LN_K[in_class].sum() / flips
+
+
+def by_python_pair(student, teacher, labels):
+    """Flips and entropy of one pair, image by image."""
+    in_class = [0] * CLASSES
+    for wrong, right, label in zip(student, teacher, labels, strict=True):
+        if not wrong and right:
+            in_class[label] += 1
+    flips = sum(in_class)
+    return flips, np.log(flips) - sum(k * np.log(k) for k in in_class if k) / flips
+
+
+@njit(parallel=True)
+def count_bits(right, wrong):
+    """The bare population counts of all pairs: what the machine gives at most."""
+    models = len(right)
+    flips = np.zeros((models, models), np.int32)
+    for student in prange(models):
+        for teacher in range(models):
+            w, r = wrong[student], right[teacher]
+            total = 0
+            for word in range(len(w)):
+                total += kernels.popcount(w[word] & r[word])
+            flips[student, teacher] = total
+    return flips
+
+
+def compare(models):
+    """One row of the table of flips and entropy."""
+    labels, predictions, _ = make_zoo(models)
+    correct = predictions == labels
+    kernel, (flips, entropy, _) = min((timed(by_kernel, correct, labels) for _ in range(3)), key=lambda run: run[0])
+    pairs = models * (models - 1)
+    packed = kernels.pack_by_class(correct, labels, CLASSES)
+    bits, _ = min((timed(count_bits, *packed[:2]) for _ in range(3)), key=lambda run: run[0])
+    counting = min(timed(kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))[0] for _ in range(3))
+    gemm, (gemm_flips, _) = timed(by_gemm, correct, labels)
+    assert (gemm_flips == flips).all()
+    some = [(0, teacher) for teacher in range(1, 101)]
+    numpy, found = timed(lambda: [by_numpy_pair(correct[s], correct[t], labels) for s, t in some])
+    assert all(
+        count == flips[pair] and abs(h - entropy[pair]) < 1e-9 for pair, (count, h) in zip(some, found, strict=True)
+    )
+    python, found = timed(lambda: [by_python_pair(correct[s], correct[t], labels) for s, t in some[:3]])
+    assert all(count == flips[pair] for pair, (count, _) in zip(some, found, strict=False))
+    return {
+        "models": f"{models:,}",
+        "ordered pairs": f"{pairs:,}",
+        "kernel": f"{kernel:.2f} s",
+        "GEMM per class": f"{gemm / kernel:.0f}x",
+        "NumPy per pair": f"{numpy / len(some) * pairs / kernel:,.0f}x",
+        "Python per image": f"{python / 3 * pairs / kernel:,.0f}x",
+        "of the popcount rate": f"{bits / counting:.0%}",
+    }
+
+
+def rest(models):
+    """Seconds of the other measures of all pairs."""
+    labels, predictions, confidences = make_zoo(models)
+    correct = predictions == labels
+    packed = kernels.pack_by_class(correct, labels, CLASSES)
+    top_classes = kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS))[2]
+    seconds = {"same prediction": timed(lambda: kernels.count_same(kernels.pack_planes(predictions), IMAGES))[0]}
+    signed = np.where(correct, confidences, -confidences)
+    seconds["more confident choice"] = timed(kernels.count_confident_choice, signed)[0]
+    for dims in (384, 1000):
+        unit = unit_rows(np.random.default_rng(0).random((CLASSES, dims)))
+        blocks = kernels.block_embeddings(unit)
+        seconds[f"class similarity, {dims} dims"] = timed(
+            kernels.similarity_of_top_classes, *packed, top_classes, blocks
+        )[0]
+    return seconds
+
+
+JOB = """
+    import resource, sys, time
+    start = time.perf_counter()
+    import numpy as np
+    from transfer_atlas.complementarity import count_pairs, tabulate_chunks
+    from transfer_atlas.predictions import read_answers
+    from transfer_atlas.tables import write_chunks
+    stages = {"imports": time.perf_counter() - start}
+    def stage(name, function, *arguments):
+        start = time.perf_counter()
+        result = function(*arguments)
+        stages[name] = time.perf_counter() - start
+        return result
+    answers = stage("read the predictions", read_answers, sys.argv[1])
+    counts = stage("count all pairs", count_pairs, answers, np.random.default_rng(0).random((1000, 1000)))
+    stage("write the table", write_chunks, tabulate_chunks(counts), "complementarity", sys.argv[2])
+    print(*(f"{name}: {seconds:.1f} s" for name, seconds in stages.items()), sep="; ", end="; ")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+"""
+
+
+def whole_job(models, folder):
+    """What compare_models does, in a process of its own, on prediction files as the workflow writes them."""
+    labels, predictions, confidences = make_zoo(models)
+    images = [f"evaluation/{row:08d}" for row in range(IMAGES)]
+    provenance = {"fingerprint": fingerprint(images, labels)}
+    for row in range(models):
+        correct = predictions[row] == labels
+        table = {"image": images, "label": labels, "prediction": predictions[row], "correct": correct}
+        table |= {"confidence": confidences[row].astype(float), "label_probability": confidences[row] * correct}
+        write_table(pd.DataFrame(table), "predictions", folder / f"predictions/m{row:04d}.parquet", provenance)
+    command = [sys.executable, "-c", textwrap.dedent(JOB), str(folder / "predictions"), str(folder / "pairs.parquet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    size = (folder / "pairs.parquet").stat().st_size
+    return f"{done.stdout.strip()}; table of {size / 2**20:,.0f} MiB"
+
+
+def main():
+    """Print the tables of docs/benchmarks.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=int, nargs="+", default=[301, 1200, 1826])
+    models = parser.parse_args().models
+    warm = make_zoo(20)
+    by_kernel(warm[1] == warm[0], warm[0])
+    count_bits(*kernels.pack_by_class(warm[1] == warm[0], warm[0], CLASSES)[:2])
+    rest(20)
+    print(f"{numba.get_num_threads()} threads; kernels compiled beforehand\n")
+    print(pd.DataFrame([compare(number) for number in models]).to_markdown(index=False), flush=True)
+    print(f"\nthe other measures of all pairs of {models[-1]:,} models:")
+    for name, seconds in rest(models[-1]).items():
+        print(f"- {name}: {seconds:.1f} s", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        print(f"\nthe whole job, {models[-1]:,} models:\n{whole_job(models[-1], Path(folder))}")
+
+
+if __name__ == "__main__":
+    main()
