@@ -23,11 +23,13 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
-	$(BIN)/snakemake --lint
 
 # for docs/benchmarks.md
 bench: env
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+# make report CONFIG=my_study.yaml: that study's; several files in quotes, as behind --configfile
+CONFIG ?= config/config.yaml
 report: env
-	$(BIN)/snakemake --report results/embedded/report.html
+	$(BIN)/snakemake --configfile $(CONFIG) --report \
+		results/$$($(BIN)/python -c 'import sys, yaml; print([s for f in sys.argv[1:] if (s := yaml.safe_load(open(f)).get("study"))][-1])' $(CONFIG))/report.html

@@ -1,18 +1,22 @@
 """Transfer Atlas: which pretrained image classifier can teach which, and how much of it can be handed over."""
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.25")
 
+# not workflow.basedir: that is the outer workflow's, where this one is a module
+BASE = Path(workflow.current_basedir)
 
-configfile: "config/config.yaml"
+
+# a study that is given stands alone; without one, the embedded study
+if "study" not in config:
+
+    configfile: "config/config.yaml"
 
 
 report: "workflow/report/workflow.rst"
-
-
-# used only with --sdm apptainer
-container: "docker://condaforge/miniforge3:25.3.1-0"
 
 
 # a workstation's GPU is one slot; a cluster's scheduler counts its own
@@ -24,13 +28,13 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 
 
-if IMPORTED:
+if "predictions" in config:
 
     include: "workflow/rules/predictions.smk"
 
 else:
 
-    include: "workflow/rules/data.smk"
+    include: "workflow/rules/images.smk"
     include: "workflow/rules/zoo.smk"
     include: "workflow/rules/logits.smk"
     include: "workflow/rules/transfer.smk"
@@ -44,6 +48,6 @@ rule all:
     default_target: True
     input:
         rules.write_config.output,
-        "<results>/models.parquet",
-        [] if IMPORTED else ["<results>/pairs.parquet", "<results>/summary.txt"],
+        [f"<results>/{table}.parquet" for table in TABLES],
+        SUMMARIES,
         rules.figures.input,

@@ -19,8 +19,10 @@ import pandas as pd
 from numba import njit, prange
 from scipy.special import xlogy
 
-from transfer_atlas import kernels
-from transfer_atlas.complementarity import TOP_PERCENTS, unit_rows
+from transfer_atlas.complementarity import agreement_kernels, flip_kernels
+from transfer_atlas.complementarity.bits import popcount
+from transfer_atlas.complementarity.classes import unit_rows
+from transfer_atlas.complementarity.counts import TOP_PERCENTS
 from transfer_atlas.tables import fingerprint, write_table
 
 CLASSES, PER_CLASS = 1000, 50
@@ -52,8 +54,8 @@ def timed(function, *arguments):
 
 def by_kernel(correct, labels):
     """Packing included."""
-    packed = kernels.pack_by_class(correct, labels, CLASSES)
-    return kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS))
+    packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
+    return flip_kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS))
 
 
 def by_gemm(correct, labels):
@@ -96,7 +98,7 @@ def count_bits(right, wrong):
             w, r = wrong[student], right[teacher]
             total = 0
             for word in range(len(w)):
-                total += kernels.popcount(w[word] & r[word])
+                total += popcount(w[word] & r[word])
             flips[student, teacher] = total
     return flips
 
@@ -107,9 +109,9 @@ def compare(models):
     correct = predictions == labels
     kernel, (flips, entropy, _) = min((timed(by_kernel, correct, labels) for _ in range(3)), key=lambda run: run[0])
     pairs = models * (models - 1)
-    packed = kernels.pack_by_class(correct, labels, CLASSES)
+    packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
     bits, _ = min((timed(count_bits, *packed[:2]) for _ in range(3)), key=lambda run: run[0])
-    counting = min(timed(kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))[0] for _ in range(3))
+    counting = min(timed(flip_kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))[0] for _ in range(3))
     gemm, (gemm_flips, _) = timed(by_gemm, correct, labels)
     assert (gemm_flips == flips).all()
     some = [(0, teacher) for teacher in range(1, 101)]
@@ -134,16 +136,20 @@ def rest(models):
     """Seconds of the other measures of all pairs."""
     labels, predictions, confidences = make_zoo(models)
     correct = predictions == labels
-    packed = kernels.pack_by_class(correct, labels, CLASSES)
-    top_classes = kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS))[2]
-    seconds = {"same prediction": timed(lambda: kernels.count_same(kernels.pack_planes(predictions), IMAGES))[0]}
+    packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
+    top_classes = flip_kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS))[2]
+    seconds = {
+        "same prediction": timed(
+            lambda: agreement_kernels.count_same(agreement_kernels.pack_planes(predictions), IMAGES)
+        )[0]
+    }
     signed = np.where(correct, confidences, -confidences)
-    seconds["more confident choice"] = timed(kernels.count_confident_choice, signed)[0]
+    seconds["more confident choice"] = timed(agreement_kernels.count_confident_choice, signed)[0]
     for dims in (384, 1000):
         unit = unit_rows(np.random.default_rng(0).random((CLASSES, dims)))
-        blocks = kernels.block_embeddings(unit)
+        blocks = flip_kernels.block_embeddings(unit)
         seconds[f"class similarity, {dims} dims"] = timed(
-            kernels.similarity_of_top_classes, *packed, top_classes, blocks
+            flip_kernels.similarity_of_top_classes, *packed, top_classes, blocks
         )[0]
     return seconds
 
@@ -192,7 +198,7 @@ def main():
     models = parser.parse_args().models
     warm = make_zoo(20)
     by_kernel(warm[1] == warm[0], warm[0])
-    count_bits(*kernels.pack_by_class(warm[1] == warm[0], warm[0], CLASSES)[:2])
+    count_bits(*flip_kernels.pack_by_class(warm[1] == warm[0], warm[0], CLASSES)[:2])
     rest(20)
     print(f"{numba.get_num_threads()} threads; kernels compiled beforehand\n")
     print(pd.DataFrame([compare(number) for number in models]).to_markdown(index=False), flush=True)

@@ -8,13 +8,20 @@ import pytest
 import torch
 import yaml
 
-from transfer_atlas import study
-from transfer_atlas.complementarity import Answers, choose_examples, compare_models, count_flips_by_class
+from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
+from transfer_atlas.complementarity.measures import compare_models
+from transfer_atlas.images.views import make_views
+from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.inference import compute_logits, predict
+from transfer_atlas.study.config import load_schema
+from transfer_atlas.tables import write_table
+from transfer_atlas.transfer.block import Student, Teacher
+from transfer_atlas.zoo.build import save_weights
 
 ROOT = Path(__file__).parents[1]
 FASHION = ROOT / "src/transfer_atlas/datasets/fashion_mnist"
-SCHEMA = study.load_schema(ROOT / "workflow/schemas/config.schema.yaml")
-ZOO_SCHEMA = study.load_schema(ROOT / "workflow/schemas/zoo.schema.yaml")
+SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
+ZOO_SCHEMA = load_schema(ROOT / "workflow/schemas/zoo.schema.yaml")
 
 torch.set_num_threads(1)
 
@@ -41,13 +48,25 @@ def sheet(tmp_path):
 def vit_row():
     """Zoo row of a small transformer without batch norm."""
     kwargs = {"patch_size": 8}
-    return {"model": "test_vit.t", "architecture": "test_vit", "kwargs": kwargs, "weights": "none", "batch_size": 64}
+    return {
+        "model": "test_vit.t",
+        "architecture": "test_vit",
+        "kwargs": kwargs,
+        "weights": "random",
+        "inference_batch_size": 64,
+    }
 
 
 @pytest.fixture
 def resnet_row():
     """Zoo row of a small convolutional network with batch norm."""
-    return {"model": "test_resnet.t", "architecture": "test_resnet", "kwargs": {}, "weights": "none", "batch_size": 64}
+    return {
+        "model": "test_resnet.t",
+        "architecture": "test_resnet",
+        "kwargs": {},
+        "weights": "random",
+        "inference_batch_size": 64,
+    }
 
 
 @pytest.fixture
@@ -81,6 +100,7 @@ def make_random_study(students, teachers, seed=0):
                         "student": student,
                         "teacher": teacher,
                         "seed": 0,
+                        "remark": None,
                         "accuracy_before": 0.7,
                         "accuracy_after": 0.7 + gain - loss,
                         "delta": gain - loss,
@@ -111,3 +131,44 @@ def make_random_study(students, teachers, seed=0):
         "transfers": pd.DataFrame(rows),
         "models": models,
     }
+
+
+@pytest.fixture
+def student_files(tmp_path):
+    """Write what a job of transfers reads, from 60 random images that train and evaluate; returns a Student."""
+
+    def write(row, build, pixels, labels, views=1, transforms=(), device="cpu"):
+        np.save(tmp_path / "pixels.npy", pixels)
+        index = pd.DataFrame({"image": [f"train/{n:08d}" for n in range(len(labels))], "row": 0, "label": labels})
+        write_table(index, "images", tmp_path / "index.parquet")
+        model = build()
+        save_weights(model.state_dict(), tmp_path / "w.safetensors")
+        images = make_views(pixels, index["image"], views, list(transforms), 0)
+        logits = compute_logits(model, images, 64, "cpu", tmp_path / "student.npy", row["model"])
+        write_table(predict(index, logits), "predictions", tmp_path / "student.parquet", {"device": device})
+        return Student(
+            row=row,
+            classes=10,
+            input_size=32,
+            weights=str(tmp_path / "w.safetensors"),
+            index=str(tmp_path / "index.parquet"),
+            transfer_pixels=str(tmp_path / "pixels.npy"),
+            evaluation_pixels=str(tmp_path / "pixels.npy"),
+            logits=str(tmp_path / "student.npy"),
+            predictions=str(tmp_path / "student.parquet"),
+            views=views,
+            transforms=list(transforms),
+            seed=0,
+            device=torch.device("cpu"),
+        )
+
+    return write
+
+
+def write_teacher(folder, logits, labels, name="teacher"):
+    """Write the answers of a teacher whose logits are [views, images, classes]; returns a Teacher."""
+    np.save(folder / f"{name}.npy", logits.astype(np.float16))
+    index = pd.DataFrame({"image": [f"train/{n:08d}" for n in range(len(labels))], "label": labels})
+    table = predict(index, torch.from_numpy(logits[0].astype(np.float32)))
+    write_table(table, "predictions", folder / f"{name}.parquet", {"device": "cpu"})
+    return Teacher(str(folder / f"{name}.npy"), str(folder / f"{name}.parquet"))

@@ -9,14 +9,17 @@ from dataclasses import asdict, replace
 from itertools import count
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
 
-from transfer_atlas.checkpoint import Checkpoint, checkpoint_of
+from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import Stopped
-from transfer_atlas.transfer import Student, TransferSpec, run_transfer, transfer_knowledge
-from transfer_atlas.zoo import build_model
+from transfer_atlas.tables import read_table
+from transfer_atlas.transfer.block import _checkpoint_of, run_block
+from transfer_atlas.transfer.loop import TransferSpec, transfer_knowledge
+from transfer_atlas.zoo.build import build_model
 
 GENERATOR = np.random.default_rng(0)
 VIEWS = [GENERATOR.integers(0, 256, (50, 32, 32, 3), dtype=np.uint8) for _ in range(2)]
@@ -28,7 +31,8 @@ ROW = {
     "model": "s.t",
     "architecture": "test_vit",
     "kwargs": {"proj_drop_rate": 0.2, "drop_path_rate": 0.3},
-    "weights": "none",
+    "weights": "random",
+    "inference_batch_size": 50,
 }
 STEPS = 4 * 4
 
@@ -148,16 +152,40 @@ def test_a_damaged_checkpoint_starts_from_the_beginning(tmp_path, undisturbed, c
     assert_equal(run, undisturbed)
 
 
-def test_a_finished_transfer_of_a_killed_job_is_not_trained_again(tmp_path):
-    student = Student(fresh_student, VIEWS, LABELS, TEACHER, VIEWS[0], LABELS, np.zeros(50, bool), 50)
-    first = open_checkpoint(tmp_path / "0.pt")
-    row = run_transfer(SPEC, student, TEACHER, np.ones(50, bool), "cpu", first)
-    again = open_checkpoint(tmp_path / "0.pt")
-    assert run_transfer(SPEC, None, None, None, None, again) == row
-    assert again.seconds >= first.earlier
-    again.remove()
-    assert not (tmp_path / "0.pt").exists()
+def test_a_finished_transfer_of_a_killed_job_is_not_trained_again(tmp_path, student_files, monkeypatch, capsys):
+    """Snakemake deletes what a failed job had written; the rows are kept until the job has ended."""
+    student = student_files(ROW, fresh_student, VIEWS[0], LABELS)
+    specs = [replace(SPEC, teacher=None, target="student", seed=seed) for seed in (0, 1)]
+    paths = [tmp_path / f"results/transfers/self/s.t/none/{seed}.parquet" for seed in (0, 1)]
+    calls = count(1)
+    stop = lambda: next(calls) > STEPS + SPEC.epochs + 2  # noqa: E731
+    monkeypatch.setattr("transfer_atlas.transfer.block.stop_on_signals", lambda: stop)
+    with pytest.raises(Stopped):
+        run_block(specs, paths, student, {}, 10, "code")
+    first = read_table(paths[0])
+    paths[0].unlink()
+    monkeypatch.undo()
+    capsys.readouterr()
+    run_block(specs, paths, student, {}, 10, "code")
+    printed = capsys.readouterr().out
+    assert "seed 0: " not in printed
+    assert "goes on after 0 epochs" in printed
+    pd.testing.assert_frame_equal(read_table(paths[0]), first)
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_slow_weights_go_on_to_the_same_bits(tmp_path):
+    spec = replace(SPEC, slow_weights={"tau": 0.9, "every_images": 24}, schedule="cosine", warmup_epochs=1)
+
+    def open_(name, **options):
+        return Checkpoint(tmp_path / name, {"spec": asdict(spec)}, 10, **options)
+
+    whole = train(open_("whole.pt"), spec)
+    for steps in (5, 3):
+        with pytest.raises(Stopped):
+            train(open_("0.pt", stop=stop_after(steps)), spec)
+    assert_equal(train(open_("0.pt"), spec), whole)
 
 
 def test_checkpoints_lie_outside_the_results_that_snakemake_deletes():
-    assert str(checkpoint_of("results/s/transfers/kl/a.b/none/0.parquet")) == "results/s/checkpoints/kl/a.b/none/0.pt"
+    assert str(_checkpoint_of("results/s/transfers/kl/a.b/none/0.parquet")) == "results/s/checkpoints/kl/a.b/none/0.pt"

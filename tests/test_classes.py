@@ -7,9 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from transfer_atlas.classes import embed_classes, embed_names, mean_of_files, mean_predictions
-from transfer_atlas.complementarity import Answers, mean_cosine, unit_rows
+from transfer_atlas.complementarity.classes import (
+    embed_classes,
+    embed_names,
+    mean_cosine,
+    mean_of_files,
+    mean_predictions,
+    unit_rows,
+)
 from transfer_atlas.errors import InputError
+from transfer_atlas.logits.answers import Answers
 
 
 def test_confusions_of_all_models_are_averaged_without_excluded_ones(tmp_path):

@@ -10,8 +10,10 @@ import pytest
 from conftest import FASHION
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.images import class_names, make_view, read_encoded, read_index, stratified_subset
-from transfer_atlas.pixels import decode_images, open_pixels
+from transfer_atlas.images.index import read_index, stratified_subset
+from transfer_atlas.images.pixels import decode_images, open_pixels
+from transfer_atlas.images.readers import class_names, read_encoded
+from transfer_atlas.images.views import make_view
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
 TRANSFORMS = [{"name": "RandomHorizontalFlip"}, {"name": "ColorJitter", "brightness": 0.5}]
@@ -61,6 +63,17 @@ def test_an_image_that_does_not_decode_is_named(tmp_path):
     with pytest.raises(InputError, match=r"1.parquet, row 1: image does not decode"):
         decode_images([first, second], "image", np.arange(4), GEOMETRY, tmp_path / "pixels.npy")
     assert not (tmp_path / "pixels.npy").exists()
+
+
+def test_a_decompression_bomb_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(InputError, match=r"test.parquet, row 0: image does not decode \(Image size"):
+        decode_images([FASHION / "test.parquet"], "image", np.arange(1), GEOMETRY, tmp_path / "pixels.npy")
+
+
+def test_a_share_of_the_images_is_a_subset_too():
+    index = pd.DataFrame({"row": range(1000), "label": np.repeat([0, 1], [500, 500])})
+    assert stratified_subset(index, 0.1, seed=1).equals(stratified_subset(index, 100, seed=1))
 
 
 def test_only_the_wanted_rows_are_read(tmp_path):

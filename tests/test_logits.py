@@ -6,8 +6,19 @@ import pytest
 import torch
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits import compute_logits, infer, mean_softmax_by_class, open_logits, predict
-from transfer_atlas.zoo import build_model
+from transfer_atlas.logits.answers import read_correct
+from transfer_atlas.logits.inference import (
+    compute_logits,
+    infer,
+    mean_softmax_by_class,
+    open_logits,
+    predict,
+    to_storage,
+)
+from transfer_atlas.logits.job import Split, answer_images
+from transfer_atlas.tables import read_table, write_table
+from transfer_atlas.zoo.anatomy import describe_zoo
+from transfer_atlas.zoo.build import build_model, save_weights
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
 
@@ -22,7 +33,69 @@ def test_stored_logits_equal_live_ones_to_float16_rounding(tmp_path, resnet_row)
     assert stored.shape == (2, 50, 10)
     assert torch.equal(first, infer(model, PIXELS, 16, "cpu"))
     for view, pixels in enumerate(views):
-        np.testing.assert_array_equal(stored[view], infer(model, pixels, 16, "cpu").numpy().astype(np.float16))
+        live = infer(model, pixels, 16, "cpu")
+        assert (stored[view].max(axis=1) == 0).all()
+        np.testing.assert_array_equal(stored[view], to_storage(live).numpy())
+        stored_softmax = torch.from_numpy(stored[view].astype(np.float32)).softmax(dim=1)
+        torch.testing.assert_close(stored_softmax, live.softmax(dim=1), atol=1e-3, rtol=0)
+
+
+def test_logits_of_any_size_keep_their_softmax_and_confidence():
+    large = torch.tensor([[7e4, 6.9999e4, -7e4], [1e6, 0.0, 1e6], [-9e4, -9e4, -8.9999e4]])
+    stored = to_storage(large)
+    assert torch.isfinite(stored).all()
+    torch.testing.assert_close(stored.float().softmax(dim=1), large.softmax(dim=1))
+
+
+@pytest.fixture
+def job(tmp_path, resnet_row):
+    """Run one model's job on 50 random images of both splits."""
+    index = pd.DataFrame({"image": [f"i/{n}" for n in range(50)], "row": range(50), "label": np.arange(50) % 10})
+    write_table(index, "images", tmp_path / "index.parquet")
+    np.save(tmp_path / "pixels.npy", PIXELS)
+
+    def run(on_error, weights=None, **change):
+        splits = {
+            split: Split(
+                views,
+                *(tmp_path / name for name in ("index.parquet", "pixels.npy", f"{split}.npy", f"{split}.parquet")),
+            )
+            for split, views in (("evaluation", 1), ("transfer", 2))
+        }
+        row = resnet_row | change
+        answer_images(row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, on_error, torch.device("cpu"))
+        return splits
+
+    return run
+
+
+def test_a_model_that_cannot_answer_is_left_out(job, tmp_path, resnet_row):
+    broken = build_model(resnet_row, 10, 32).state_dict()
+    broken["fc.weight"].fill_(float("nan"))
+    save_weights(broken, tmp_path / "nan.safetensors")
+    with pytest.raises(InputError, match="are not finite"):
+        job("fail", tmp_path / "nan.safetensors")
+    splits = job("exclude", tmp_path / "nan.safetensors")
+    correct, excluded = read_correct([splits["evaluation"].predictions])
+    assert correct == {}
+    assert excluded["evaluation"].startswith("model test_resnet.t: logits of image 0, view 0 are not finite")
+    assert np.load(tmp_path / "c.npy").size == 0
+    assert open_logits(splits["transfer"].logits).size == 0
+
+
+def test_the_models_table_says_who_is_left_out_and_who_is_odd(job, resnet_row):
+    predictions = job("fail")["evaluation"].predictions
+    rows = [resnet_row | {"model": "evaluation", "published_top1": 0.9}, resnet_row | {"model": "broken"}]
+    geometry = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bicubic"}
+    models = describe_zoo(
+        rows, {"evaluation": geometry, "broken": geometry}, read_correct([predictions])[0], {"broken": "no weights"}, 10
+    )
+    write_table(models, "models", predictions)
+    models = read_table(predictions).set_index("model")
+    assert models["excluded"].to_dict() == {"evaluation": False, "broken": True}
+    assert models.loc["broken", "remark"] == "no weights"
+    assert np.isnan(models.loc["broken", "accuracy"])
+    assert "is far from the published 0.900" in models.loc["evaluation", "remark"]
 
 
 def test_logits_hardly_depend_on_the_batch_size(resnet_row):

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from conftest import SCHEMA
 
-from transfer_atlas.objectives import choose_target, confidence_of, distillation, objective
+from transfer_atlas.study.config import teacher_targets
+from transfer_atlas.transfer.objectives import TARGETS, choose_target, imitation, log_odds, objective
 
 LOG = np.log
 # softmax of these rows: teacher (.5 .25 .25), (.25 .5 .25), (.2 .2 .6); student (.25 .5 .25), (.5 .25 .25), (.2 .2 .6)
@@ -16,43 +18,87 @@ LABELS = torch.tensor([0, 0, 2])
 def test_distillation_by_hand():
     # KL((.5 .25 .25) || (.25 .5 .25)) = .5 ln 2 + .25 ln .5 = .25 ln 2
     expected = torch.tensor([0.25 * LOG(2), 0.25 * LOG(2), 0])
-    torch.testing.assert_close(distillation(STUDENT, TEACHER, 1.0), expected.double())
+    torch.testing.assert_close(imitation(STUDENT, TEACHER, 1.0), expected.double())
 
 
 def test_temperature_scales_logits_and_loss():
-    torch.testing.assert_close(distillation(2 * STUDENT, 2 * TEACHER, 2.0), 4 * distillation(STUDENT, TEACHER, 1.0))
+    torch.testing.assert_close(imitation(2 * STUDENT, 2 * TEACHER, 2.0), 4 * imitation(STUDENT, TEACHER, 1.0))
 
 
-def test_confidences_by_hand():
-    torch.testing.assert_close(confidence_of(TEACHER, "label", LABELS), torch.tensor([0.5, 0.25, 0.6]).double())
-    torch.testing.assert_close(confidence_of(TEACHER, "max", LABELS), torch.tensor([0.5, 0.5, 0.6]).double())
+def logit(probability):
+    return LOG(probability / (1 - probability))
+
+
+def test_log_odds_by_hand():
+    label, largest = (log_odds(TEACHER, kind, LABELS) for kind in ("label", "max"))
+    torch.testing.assert_close(label, torch.tensor([logit(0.5), logit(0.25), logit(0.6)]).double())
+    torch.testing.assert_close(largest, torch.tensor([logit(0.5), logit(0.5), logit(0.6)]).double())
+
+
+@pytest.mark.parametrize("kind", ["label", "max"])
+@pytest.mark.parametrize(("surer", "less"), [(25.0, 18.0), (40.0, 30.0)])
+def test_confidences_that_round_to_1_still_differ(kind, surer, less):
+    teacher, student = (torch.tensor([[value, 0.0, 0.0]]) for value in (surer, less))
+    labels = torch.tensor([0])
+    assert choose_target("most_confident", kind, student, teacher, labels)[1].tolist() == [True]
+    assert choose_target("most_confident", kind, teacher, student, labels)[1].tolist() == [False]
+    assert choose_target("most_confident", kind, teacher, teacher.clone(), labels)[1].tolist() == [False]
+
+
+def test_the_schema_knows_which_targets_there_are_and_what_they_need():
+    methods = SCHEMA["properties"]["transfer"]["properties"]["methods"]["additionalProperties"]["properties"]
+    assert set(methods["target"]["enum"]) == set(TARGETS)
+    for target in TARGETS:
+        if target in teacher_targets(SCHEMA):
+            with pytest.raises((TypeError, AttributeError)):
+                choose_target(target, "label", STUDENT, None, LABELS)
+        else:
+            choose_target(target, "label", STUDENT, None, LABELS)
+    with pytest.raises(KeyError):
+        choose_target("tutor", "label", STUDENT, TEACHER, LABELS)
+
+
+def test_imitation_among_the_targets_first_classes_by_hand():
+    # the two first classes of (.5 .25 .25)-like logits 3, 2, 1 against 0, 0, 5: softmax(3, 2) against (.5, .5)
+    target, student = torch.tensor([[3.0, 2.0, 1.0]]), torch.tensor([[0.0, 0.0, 5.0]])
+    first = 1 / (1 + np.exp(-1))
+    expected = first * LOG(first / 0.5) + (1 - first) * LOG((1 - first) / 0.5)
+    assert imitation(student, target, 1.0, top_k=2).item() == pytest.approx(expected, abs=1e-6)
+    torch.testing.assert_close(imitation(student, target, 1.0, top_k=3), imitation(student, target, 1.0))
+
+
+def test_label_smoothing_by_hand():
+    # 0.9 of the label's -ln p and 0.1 of the mean over classes
+    log_p = torch.log_softmax(STUDENT, dim=1)
+    expected = -0.9 * log_p.gather(1, LABELS[:, None]).squeeze(1) - 0.1 * log_p.mean(dim=1)
+    torch.testing.assert_close(objective(STUDENT, None, LABELS, 1.0, 1.0, label_smoothing=0.1), expected)
 
 
 def test_supervised_partition_takes_the_teacher_where_it_knows_the_label_better():
-    target, from_teacher = choose_target("most_confident", "label", TEACHER, STUDENT, LABELS)
+    target, from_teacher = choose_target("most_confident", "label", STUDENT, TEACHER, LABELS)
     assert from_teacher.tolist() == [True, False, False]  # a tie goes to the student
     torch.testing.assert_close(target, torch.stack([TEACHER[0], STUDENT[1], STUDENT[2]]))
 
 
 def test_unsupervised_partition_looks_at_no_label():
     sure = 2 * TEACHER
-    first = choose_target("most_confident", "max", sure, STUDENT, LABELS)
-    second = choose_target("most_confident", "max", sure, STUDENT, 1 - LABELS.clamp(max=1))
+    first = choose_target("most_confident", "max", STUDENT, sure, LABELS)
+    second = choose_target("most_confident", "max", STUDENT, sure, 1 - LABELS.clamp(max=1))
     assert first[1].tolist() == [True, True, True]
     assert torch.equal(first[0], second[0])
 
 
 def test_a_partition_that_always_picks_the_student_equals_self():
     weak = torch.zeros_like(STUDENT)
-    chosen, _ = choose_target("most_confident", "max", weak, STUDENT, LABELS)
-    itself, _ = choose_target("student", None, None, STUDENT, LABELS)
+    chosen, _ = choose_target("most_confident", "max", STUDENT, weak, LABELS)
+    itself, _ = choose_target("student", None, STUDENT, None, LABELS)
     assert torch.equal(chosen, itself)
 
 
 def test_label_weight_mixes_imitation_and_labels():
     cross_entropy = torch.tensor([-LOG(0.25), -LOG(0.5), -LOG(0.6)]).double()
     mixed = objective(STUDENT, TEACHER, LABELS, label_weight=0.3, temperature=1.0)
-    torch.testing.assert_close(mixed, 0.7 * distillation(STUDENT, TEACHER, 1.0) + 0.3 * cross_entropy)
+    torch.testing.assert_close(mixed, 0.7 * imitation(STUDENT, TEACHER, 1.0) + 0.3 * cross_entropy)
     for target in (None, TEACHER):
         torch.testing.assert_close(objective(STUDENT, target, LABELS, label_weight=1.0, temperature=1.0), cross_entropy)
 

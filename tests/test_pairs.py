@@ -3,7 +3,8 @@
 import pytest
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.pairs import NO_TEACHER, choose_pairs, transfer_blocks
+from transfer_atlas.study.pairs import choose_pairs
+from transfer_atlas.study.plan import CONTROLS, NO_TEACHER, transfer_blocks
 
 ZOO = ["a.1", "b.1", "c.1", "d.1"]
 METHODS = {"kl": {"target": "teacher"}, "dp": {"target": "most_confident"}, "self": {"target": "student"}, "labels": {}}
@@ -29,24 +30,57 @@ def test_unknown_and_repeated_models_are_named():
         choose_pairs({"students": ["a.1", "a.1"], "teachers": ["c.1"]}, ZOO)
 
 
+TEACHER_TARGETS = ["teacher", "most_confident"]
+
+
+def blocks_of(pairs, methods, pairs_per_job):
+    return transfer_blocks(pairs, methods, pairs_per_job, TEACHER_TARGETS)
+
+
 def made(blocks):
     return sorted(
-        (method, student, teacher) for students, block in blocks for method, teacher in block for student in students
+        (method, student, teacher)
+        for block in blocks
+        for method, teacher in block.targets
+        for student in block.students
     )
 
 
 @pytest.mark.parametrize("pairs_per_job", [1, 2, 100])
 def test_blocks_make_every_transfer_once(pairs_per_job):
     pairs = choose_pairs({"students": ["a.1", "b.1"], "teachers": ["b.1", "c.1", "d.1"]}, ZOO)
-    blocks = transfer_blocks(pairs, METHODS, pairs_per_job)
+    blocks = blocks_of(pairs, METHODS, pairs_per_job)
     expected = [(m, p["student"], p["teacher"]) for m in ("kl", "dp") for p in pairs]
     expected += [(m, s, NO_TEACHER) for m in ("self", "labels") for s in ("a.1", "b.1")]
     assert made(blocks) == sorted(expected)
+    assert len({block.name for block in blocks}) == len(blocks)
+    assert all(block.name.startswith((*block.methods, CONTROLS)) for block in blocks)
+
+
+def test_blocks_are_numbered_within_their_method():
+    pairs = [{"student": "a.1", "teacher": f"t.{number}"} for number in range(5)]
+    names = [block.name for block in blocks_of(pairs, METHODS, 2)]
+    assert names == ["kl_1", "kl_2", "kl_3", "dp_1", "dp_2", "dp_3", "controls_1"]
 
 
 def test_a_new_method_leaves_the_other_blocks_alone():
     pairs = choose_pairs({"students": ["a.1"], "teachers": ["b.1", "c.1", "d.1"]}, ZOO)
-    before = transfer_blocks(pairs, METHODS, 2)
-    after = transfer_blocks(pairs, {"mix": {"target": "teacher", "label_weight": 0.3}, **METHODS}, 2)
+    before = blocks_of(pairs, METHODS, 2)
+    after = blocks_of(pairs, {"mix": {"target": "teacher", "label_weight": 0.3}, **METHODS}, 2)
     assert all(block in after for block in before)
     assert len(after) == len(before) + 2
+
+
+def test_a_teacher_at_the_end_moves_no_other():
+    pairs = [{"student": "a.1", "teacher": f"t.{number}"} for number in range(5)]
+    before, after = (blocks_of(pairs[:count], {"kl": METHODS["kl"]}, 2) for count in (4, 5))
+    assert after[:2] == before
+    assert after[2].teachers == ["t.4"]
+
+
+def test_no_pair_at_all_is_refused(tmp_path):
+    with pytest.raises(InputError, match="config key 'pairs': no pair of a student with another model as its teacher"):
+        choose_pairs({"students": ["a.1"], "teachers": ["a.1"]}, ZOO)
+    (tmp_path / "pairs.tsv").write_text("student\tteacher\na.1\ta.1\n")
+    with pytest.raises(InputError, match=r"pairs.tsv: model 'a.1' stands as its own teacher"):
+        choose_pairs({"file": str(tmp_path / "pairs.tsv")}, ZOO)

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from transfer_atlas.complementarity import compare_models
+from transfer_atlas.complementarity.imported import import_predictions, write_predictions
+from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.predictions import import_predictions, read_answers, write_predictions
-from transfer_atlas.study import prediction_files
+from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.study.sources import prediction_files
 from transfer_atlas.tables import read_table, write_table
 
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "label_probability", "confidence")}
@@ -76,6 +77,14 @@ def test_a_long_table_with_its_own_column_names_is_the_same(files, tmp_path):
         )
     assert together.fingerprint == separate.fingerprint
     assert together.classes["name"].isna().all()
+
+
+def test_the_classes_that_occur_are_numbered(files):
+    """Ids of millions cost no memory, and their names keep what they were."""
+    imported = import_predictions(files(names=np.array([7, 3_000_000_000, 12])), COLUMNS, "fail")
+    assert imported.classes["name"].tolist() == ["7", "12", "3000000000"]
+    assert imported.classes["images"].tolist() == [20, 20, 20]
+    assert set(imported.predictions["model_000"]["prediction"]) <= {0, 1, 2}
 
 
 def with_cell(column, row, value):
@@ -180,9 +189,10 @@ def test_no_torch_is_needed():
     """The modules of a study of predictions import neither torch nor timm."""
     code = """
         import sys
-        import transfer_atlas.classes, transfer_atlas.predictions, transfer_atlas.pairs
+        import transfer_atlas.complementarity.classes, transfer_atlas.complementarity.measures
+        import transfer_atlas.complementarity.imported, transfer_atlas.study.pairs, transfer_atlas.study.plan
         from transfer_atlas.figures import complementarity, pair_matrix
-        from transfer_atlas.tables import Provenance
+        from transfer_atlas.provenance import Provenance
         Provenance().record()
         sys.exit(not {"torch", "timm", "torchvision"}.isdisjoint(sys.modules))
     """

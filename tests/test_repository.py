@@ -1,12 +1,18 @@
 """The repository agrees with itself."""
 
+import ast
 import re
 import tomllib
+from graphlib import TopologicalSorter
 
+import pytest
 import yaml
 from conftest import ROOT, SCHEMA, ZOO_SCHEMA
 from jsonschema import Draft202012Validator
 from torchvision.transforms import v2
+
+from transfer_atlas.study.code import PACKAGE, digest_of_code, imports_of, meaning_of, modules_of
+from transfer_atlas.study.documentation import fill_in
 
 
 def test_conda_environment_has_the_versions_of_the_package():
@@ -23,21 +29,82 @@ def test_conda_environment_has_the_versions_of_the_package():
     assert in_conda == dict(re.match(r"([\w-]+)(.*)", entry).groups() for entry in project)
 
 
-def keys_of(schema):
-    """All keys of a schema that a user can write, with the names of maps left out."""
-    for key, sub in schema.get("properties", {}).items():
-        yield key
-        yield from keys_of(sub)
-    for part in ("additionalProperties", "items"):
-        if isinstance(schema.get(part), dict):
-            yield from keys_of(schema[part])
-
-
-def test_every_key_is_documented_and_described():
-    documented = (ROOT / "config/README.md").read_text()
+def test_every_key_is_described_and_the_docs_are_up_to_date():
     for schema in (SCHEMA, ZOO_SCHEMA):
         Draft202012Validator.check_schema(schema)
-        assert [key for key in keys_of(schema) if not re.search(rf"[`.]{key}`|\.{key}\.|`{key}\.", documented)] == []
+    text = (ROOT / "config/README.md").read_text()
+    assert text == fill_in(text, ROOT / "workflow/schemas")
+    assert "| `transfer.lr` | Learning rate of SGD. | 0.0001 | transfers |" in text
+
+
+def storey(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+# each storey imports from those before it and from the ground floor
+STOREYS = ("study", "images", "zoo", "logits", "complementarity", "transfer", "figures")
+GROUND = ("errors", "files", "checkpoint", "schemas", "tables", "provenance", "jobs", "statistics")
+
+
+def test_imports_go_down_the_house():
+    for path in PACKAGE.rglob("*.py"):
+        here = storey(path)
+        if here in ("__init__", "datasets"):
+            continue
+        assert here in STOREYS + GROUND, f"{path}: a room without a storey"
+        allowed = (*GROUND, *STOREYS[: STOREYS.index(here) + 1]) if here in STOREYS else GROUND
+        assert [module for module in imports_of(path) if storey(module) not in allowed] == [], path
+
+
+def test_imports_have_no_circle():
+    graph = {path: set(imports_of(path)) - {path} for path in PACKAGE.rglob("*.py")}
+    list(TopologicalSorter(graph).static_order())
+
+
+def test_files_and_functions_stay_short():
+    for folder, most in (("src", 260), ("workflow/scripts", 30)):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text()
+            assert text.count("\n") <= most, path
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.FunctionDef):
+                    assert node.end_lineno - node.lineno < 50, f"{path}: {node.name}"
+
+
+def test_a_digest_of_code_ignores_words_and_sees_numbers(tmp_path):
+    path = tmp_path / "m.py"
+    digests = []
+    for text in (
+        '"""A."""\ndef f(x):\n    """B."""\n    return x + 1\n',
+        "def f(x):\n    # C\n    return (x + 1)\n",
+        "def f(x):\n    return x + 2\n",
+    ):
+        path.write_text(text)
+        meaning_of.cache_clear()
+        digests.append(digest_of_code(path))
+    assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize(
+    ("script", "rooms", "strangers"),
+    [
+        ("decode_images", {"images/pixels.py", "images/readers.py"}, {"zoo/build.py", "images/views.py"}),
+        ("compute_logits", {"logits/inference.py", "zoo/build.py", "images/views.py"}, {"transfer/loop.py"}),
+        ("embed_classes", {"complementarity/classes.py", "logits/answers.py"}, {"zoo/build.py"}),
+        ("compare_models", {"complementarity/flip_kernels.py", "statistics.py"}, {"zoo/build.py"}),
+        ("transfer", {"transfer/loop.py", "transfer/objectives.py", "statistics.py"}, {"zoo/training.py"}),
+        ("train_model", {"zoo/training.py", "zoo/build.py"}, {"transfer/loop.py", "zoo/anatomy.py"}),
+    ],
+)
+def test_a_job_depends_on_what_it_imports(script, rooms, strangers):
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in modules_of(ROOT / f"workflow/scripts/{script}.py")
+        if PACKAGE in path.parents
+    }
+    assert rooms <= found
+    assert not strangers & found
+    assert not {"tables.py", "jobs.py", "errors.py"} & found
 
 
 def test_every_transform_of_the_schema_exists():

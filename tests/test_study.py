@@ -1,12 +1,20 @@
 """Config and zoo sheet: defaults are filled in, and each mistake gets one line that names it."""
 
+import dataclasses
+import errno
 import multiprocessing
+import queue
 
 import pytest
 from conftest import SCHEMA, ZOO_SCHEMA
 
-from transfer_atlas import study
 from transfer_atlas.errors import InputError
+from transfer_atlas.study.config import check_study, used_config
+from transfer_atlas.study.gpus import claim_gpu, list_gpus
+from transfer_atlas.study.lock import hold_lock
+from transfer_atlas.study.sheet import geometry_name, geometry_of, read_zoo
+from transfer_atlas.study.sources import image_files
+from transfer_atlas.transfer.loop import TransferSpec
 
 
 def change(config, path, value):
@@ -18,7 +26,7 @@ def change(config, path, value):
 
 def test_defaults_are_filled_in(config):
     del config["views"]
-    study.check_study(config, SCHEMA)
+    check_study(config, SCHEMA)
     assert config["views"] == {"count": 1, "transforms": []}
     assert config["transfer"]["batch_norm"] == "frozen"
     assert config["transfer"]["methods"]["kl"]["temperature"] == 1.0
@@ -42,13 +50,16 @@ def test_defaults_are_filled_in(config):
         ("transfer.methods.kl.confidence", "label", "'confidence' needs target: most_confident"),
         ("transfer.methods.new", {}, "config: method 'new' has no target, so its label_weight must be 1"),
         ("pairs", {"students": ["a.b"]}, "config: key 'pairs': give either students and teachers or file"),
+        ("pairs", None, "config: give either predictions or images and zoo and pairs"),
+        ("predictions", {"files": "*.csv"}, "a study of predictions made elsewhere does not read 'seed'; remove it"),
+        ("transfer.methods", {}, "config: key 'transfer.methods': {} should be non-empty"),
         ("views.transforms", [{"name": "RandomFlip"}], "'RandomFlip' is not one of RandomHorizontalFlip"),
     ],
 )
 def test_a_mistake_in_the_config_is_one_line(config, path, value, line):
     change(config, path, value)
     with pytest.raises(InputError) as error:
-        study.check_study(config, SCHEMA)
+        check_study(config, SCHEMA)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -58,10 +69,10 @@ def test_zoo_sheet_is_read_with_types(sheet):
         ("a.x", "test_vit", '{"patch_size": 8}', "train:r", "32"),
         columns=("model", "architecture", "kwargs", "weights", "input_size"),
     )
-    row = study.read_zoo(path, ZOO_SCHEMA, {"r": {}})["a.x"]
+    row = read_zoo(path, ZOO_SCHEMA, {"r": {}})["a.x"]
     assert row["kwargs"] == {"patch_size": 8}
     assert row["input_size"] == 32
-    assert row["batch_size"] == 256
+    assert row["inference_batch_size"] == 256
 
 
 @pytest.mark.parametrize(
@@ -78,7 +89,7 @@ def test_zoo_sheet_is_read_with_types(sheet):
 )
 def test_a_mistake_in_the_sheet_names_its_row(sheet, rows, line):
     with pytest.raises(InputError) as error:
-        study.read_zoo(sheet(*rows), ZOO_SCHEMA, {"long": {}})
+        read_zoo(sheet(*rows), ZOO_SCHEMA, {"long": {}})
     assert line in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -86,22 +97,22 @@ def test_a_mistake_in_the_sheet_names_its_row(sheet, rows, line):
 def test_a_missing_column_is_named(sheet):
     path = sheet(("a.x", "net"), columns=("model", "architecture"))
     with pytest.raises(InputError, match=r"zoo.tsv: column 'weights' is missing"):
-        study.read_zoo(path, ZOO_SCHEMA, {})
+        read_zoo(path, ZOO_SCHEMA, {})
 
 
 def test_the_row_of_a_model_overrides_the_geometry():
     default = {"input_size": 224, "crop_pct": 0.875, "crop_mode": "center", "interpolation": "bicubic"}
-    geometry = study.geometry_of({"input_size": 384}, default)
-    assert study.geometry_name(geometry) == "384px-0.875-center-bicubic"
+    geometry = geometry_of({"model": "a.x", "input_size": 384}, default, "zoo.tsv")
+    assert geometry_name(geometry) == "384px-0.875-center-bicubic"
 
 
 def test_no_image_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"no file matches .*train-\*\.parquet"):
-        study.dataset_files(tmp_path, "train-*.parquet")
+        image_files({"root": tmp_path, "train": "train-*.parquet", "evaluation": "v"}, "transfer")
 
 
 def _hold_and_die(path):
-    study.hold_lock(path)
+    hold_lock(path)
 
 
 def test_the_lock_is_exclusive_and_dies_with_its_process(tmp_path):
@@ -109,6 +120,111 @@ def test_the_lock_is_exclusive_and_dies_with_its_process(tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(path,))
     process.start()
     process.join()
-    study.hold_lock(path)
-    with pytest.raises(InputError, match="another snakemake is running"):
-        study.hold_lock(path)
+    hold_lock(path)
+    with pytest.raises(InputError, match="another snakemake is running the study lock"):
+        hold_lock(path)
+
+
+def test_a_file_system_without_locks_gets_a_line(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(InputError, match="this file system has no locks"):
+        hold_lock(tmp_path / "lock")
+
+
+def test_an_empty_sheet_has_no_columns(tmp_path):
+    (tmp_path / "zoo.tsv").touch()
+    with pytest.raises(InputError, match=r"zoo.tsv: column 'model' is missing"):
+        read_zoo(tmp_path / "zoo.tsv", ZOO_SCHEMA, {})
+
+
+def minimal():
+    images = {"root": "r", "train": "t", "evaluation": "e", "classes": 5}
+    return {"study": "mine", "images": images, "zoo": {"sheet": "z"}, "pairs": {"file": "p"}}
+
+
+def test_what_a_study_does_not_say_is_the_papers_recipe():
+    config = minimal()
+    check_study(config, SCHEMA)
+    transfer = config["transfer"]
+    assert (transfer["epochs"], transfer["lr"], transfer["batch_size"]) == (20, 0.0001, 256)
+    assert list(transfer["methods"]) == ["kl", "xe_kl", "xe_kl_mcl", "kl_dp", "kl_dp_u", "self", "labels"]
+    assert config["images"]["transfer_images"] == 0.1
+
+
+def test_a_method_takes_from_the_shared_recipe_what_it_does_not_say():
+    config = minimal() | {"transfer": {"lr": 0.5, "methods": {"a": {"target": "teacher", "epochs": 3}}}}
+    check_study(config, SCHEMA)
+    method = config["transfer"]["methods"]["a"]
+    assert (method["lr"], method["epochs"], method["momentum"]) == (0.5, 3, 0.9)
+    # each knob of a method is a field of the transfer, and each field that is no name a knob
+    named = {"method", "student", "teacher", "seed"}
+    fields = {field.name for field in dataclasses.fields(TransferSpec)} - named
+    knobs = SCHEMA["properties"]["transfer"]["properties"]["methods"]["additionalProperties"]["properties"]
+    assert set(knobs) == fields
+    TransferSpec("a", "s", "t", 0, **method)
+
+
+def test_a_key_that_is_null_is_removed(config):
+    config["pairs"] |= {"students": None, "teachers": None, "file": "pairs.tsv"}
+    config["transfer"]["methods"]["kl_dp_u"] = None
+    check_study(config, SCHEMA)
+    assert config["pairs"] == {"file": "pairs.tsv"}
+    assert list(config["transfer"]["methods"]) == ["kl", "kl_dp", "self", "labels"]
+
+
+def test_a_name_alone_is_no_study():
+    with pytest.raises(InputError, match="nothing but a study's name, which is no study; give its file"):
+        check_study({"study": "x"}, SCHEMA)
+
+
+def test_the_written_config_has_what_is_used_and_no_more(config):
+    check_study(config, SCHEMA)
+    used = used_config(config, {"a.x": {"weights": "train:plain"}, "b.x": {"weights": "hub"}})
+    assert list(used["zoo"]["recipes"]) == ["plain"]
+    assert "text_model" not in used["complementarity"]
+    elsewhere = {"study": "leaderboard", "predictions": {"files": "*.csv"}}
+    check_study(elsewhere, SCHEMA)
+    assert set(used_config(elsewhere, {})) == {"study", "on_error", "predictions", "complementarity"}
+
+
+def test_without_a_geometry_the_command_that_writes_it_is_named():
+    row = {"model": "a.x", "input_size": 384}
+    with pytest.raises(InputError, match=r"model a.x has no crop_pct; .*zoo.sheet --complete zoo.tsv"):
+        geometry_of(row, {}, "zoo.tsv")
+
+
+def test_gpus_are_counted_and_shared_out(tmp_path, monkeypatch):
+    assert list_gpus({"CUDA_VISIBLE_DEVICES": "0,1,3"}) == ["0", "1", "3"]
+    assert list_gpus({"CUDA_VISIBLE_DEVICES": ""}) == list_gpus({"PATH": ""}) == []
+    fake = tmp_path / "nvidia-smi"
+    fake.write_text("#!/bin/sh\necho 0\necho 1\n")
+    fake.chmod(0o755)
+    assert list_gpus({"PATH": f"{tmp_path}:/usr/bin:/bin"}) == ["0", "1"]
+
+
+def _claim(folder, taken, leave):
+    environment = {"CUDA_VISIBLE_DEVICES": "0,1"}
+    taken.put(claim_gpu(environment, folder, wait=0.05))
+    assert environment["CUDA_VISIBLE_DEVICES"] in ("0", "1")
+    leave.wait()
+
+
+def test_each_process_gets_a_gpu_of_its_own(tmp_path):
+    spawn = multiprocessing.get_context("spawn")
+    taken, leave = spawn.Queue(), [spawn.Event() for _ in range(3)]
+    processes = [spawn.Process(target=_claim, args=(tmp_path, taken, event)) for event in leave]
+    for process in processes[:2]:
+        process.start()
+    assert {taken.get(timeout=60), taken.get(timeout=60)} == {"0", "1"}
+    processes[2].start()
+    with pytest.raises(queue.Empty):
+        taken.get(timeout=1)
+    leave[0].set()  # one ends, and the third gets its GPU
+    assert taken.get(timeout=60) in ("0", "1")
+    for event, process in zip(leave, processes, strict=True):
+        event.set()
+        process.join()
+    assert claim_gpu({"CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_ID": "7"}, tmp_path) is None

@@ -1,5 +1,9 @@
 """Tables keep their schema and provenance, and appear whole or not at all."""
 
+import os
+import socket
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -7,19 +11,10 @@ import pytest
 from conftest import ROOT
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.tables import (
-    SCHEMAS,
-    Provenance,
-    atomic,
-    describe_tables,
-    exclusion,
-    fingerprint,
-    gather,
-    read_metadata,
-    read_table,
-    write_excluded,
-    write_table,
-)
+from transfer_atlas.files import atomic, new_array, save_array
+from transfer_atlas.provenance import Provenance
+from transfer_atlas.schemas import SCHEMAS, describe_tables
+from transfer_atlas.tables import exclusion, fingerprint, gather, read_metadata, read_table, write_excluded, write_table
 
 
 @pytest.mark.parametrize("table", SCHEMAS)
@@ -41,7 +36,8 @@ def test_values_round_trip_and_bytes_repeat(table, random_study, tmp_path):
         write_table(random_study[table], table, tmp_path / name, {"seconds": 1})
     back = read_table(tmp_path / "a")
     columns = [column for column in back if not column.startswith("epoch_")]
-    pd.testing.assert_frame_equal(back[columns], random_study[table][columns], check_dtype=False)
+    written = random_study[table][columns].astype(back[columns].dtypes)
+    pd.testing.assert_frame_equal(back[columns], written)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -98,3 +94,32 @@ def test_an_excluded_model_has_no_rows_but_a_reason(tmp_path):
     write_excluded("predictions", tmp_path / "p.parquet", "logits of image 3 are not finite")
     assert exclusion(tmp_path / "p.parquet") == "logits of image 3 are not finite"
     assert len(read_table(tmp_path / "p.parquet")) == 0
+
+
+def test_what_killed_writers_left_behind_is_removed(tmp_path):
+    path = tmp_path / "t.npy"
+    here = socket.gethostname()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for name in (f".t.npy.{here}.{dead.pid}", ".t.npy.elsewhere.7", f".t.npy.{here}.{os.getppid()}", ".other.npy.a.7"):
+        (tmp_path / name).touch()
+    save_array(path, np.zeros(3))
+    assert {file.name for file in tmp_path.iterdir()} == {"t.npy", f".t.npy.{here}.{os.getppid()}", ".other.npy.a.7"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_one_line_and_no_file(tmp_path):
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        line = r"a.npy: no room for 0.00 GB \(No space left on device\); free some disk"
+        with pytest.raises(InputError, match=line), new_array(tmp_path / "a.npy", np.uint8, (4, 1_000_000)) as array:
+            array[:] = 1
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_without_git_a_commit_is_unknown(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert Provenance().record()["commit"] is None

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from transfer_atlas.logits import infer
-from transfer_atlas.training import TrainingRecipe, augment, train_model
-from transfer_atlas.zoo import build_model
+from transfer_atlas.logits.inference import infer
+from transfer_atlas.zoo.build import build_model
+from transfer_atlas.zoo.training import TrainingRecipe, augment, train_model
 
 RECIPE = TrainingRecipe(
     lr=0.003,

@@ -1,15 +1,18 @@
 """The transfer engine on real small networks."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from conftest import write_teacher
 
-from transfer_atlas.logits import infer
-from transfer_atlas.transfer import Student, TransferSpec, measure_transfer, run_transfer, set_mode
-from transfer_atlas.zoo import build_model
+from transfer_atlas.logits.inference import open_logits
+from transfer_atlas.tables import read_table, write_excluded, write_table
+from transfer_atlas.transfer.block import Teacher, run_block
+from transfer_atlas.transfer.loop import SlowWeights, TransferSpec, learning_rate, set_mode, transfer_knowledge
+from transfer_atlas.transfer.measures import describe_collapse, measure_transfer
+from transfer_atlas.zoo.build import build_model
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = GENERATOR.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
@@ -35,66 +38,140 @@ def seeded(row, seed):
 
 
 @pytest.fixture
-def student(vit_row):
-    model = seeded(vit_row, 1)
-    logits = infer(model, PIXELS, 64, "cpu")
-    return Student(
-        build=partial(seeded, vit_row, 1),
-        views=[PIXELS],
-        labels=LABELS,
-        logits=logits.numpy()[None].astype(np.float16),
-        evaluation_pixels=PIXELS,
-        evaluation_labels=LABELS,
-        correct=logits.argmax(dim=1).numpy() == LABELS,
-        batch_size=64,
-    )
+def student(vit_row, student_files):
+    return student_files(vit_row, lambda: seeded(vit_row, 1), PIXELS, LABELS)
 
 
 @pytest.fixture
-def teacher_logits():
-    """A teacher that knows all labels."""
-    return (10 * np.eye(10)[LABELS])[None].astype(np.float16)
+def run(tmp_path):
+    """Make one transfer and return its row as a dict; NaN for null."""
+
+    def make(spec, student, teacher_logits=None):
+        path = tmp_path / f"results/transfers/{spec.method}/{spec.student}/{spec.teacher or 'none'}/{spec.seed}.parquet"
+        path.unlink(missing_ok=True)
+        teachers = {} if teacher_logits is None else {spec.teacher: write_teacher(tmp_path, teacher_logits, LABELS)}
+        run_block([spec], [path], student, teachers, 10, "code")
+        return read_table(path).to_dict("records")[0]
+
+    return make
 
 
-def test_a_student_learns_from_a_teacher_that_knows(student, teacher_logits):
-    row = run_transfer(replace(SPEC, epochs=30), student, teacher_logits, np.ones(60, bool), "cpu")
+# a teacher that knows all labels
+KNOWING = 10 * np.eye(10)[LABELS][None]
+
+
+def test_a_student_learns_from_a_teacher_that_knows(student, run):
+    row = run(replace(SPEC, epochs=30), student, KNOWING)
     assert row["epoch_objective"][-1] < row["epoch_objective"][0] / 2
     assert row["delta"] > 0.3
     assert row["delta"] == pytest.approx(row["gain"] - row["loss"])
     assert row["accuracy_after"] - row["accuracy_before"] == pytest.approx(row["delta"])
-    assert row["epoch_teacher_share"] == [1.0] * 30
+    assert list(row["epoch_teacher_share"]) == [1.0] * 30
 
 
-def test_a_student_taught_by_itself_stays_put(student):
-    row = run_transfer(
-        replace(SPEC, method="self", teacher=None, target="student", lr=0.001), student, None, None, "cpu"
-    )
+def test_a_student_taught_by_itself_stays_put(student, run):
+    row = run(replace(SPEC, method="self", teacher=None, target="student", lr=0.001), student)
     assert (row["gain"], row["loss"], row["delta"]) == (0, 0, 0)
     assert max(row["epoch_objective"]) < 1e-5
     assert np.isnan(row["transfer_rate"])
 
 
-def test_the_same_spec_gives_the_same_bits(student, teacher_logits):
-    rows = [run_transfer(SPEC, student, teacher_logits, np.ones(60, bool), "cpu") for _ in range(2)]
-    assert rows[0] == rows[1]
-    other = run_transfer(replace(SPEC, seed=1), student, teacher_logits, np.ones(60, bool), "cpu")
-    assert other["epoch_objective"] != rows[0]["epoch_objective"]
+def test_the_same_spec_gives_the_same_bits(student, run):
+    rows = [run(SPEC, student, KNOWING) for _ in range(2)]
+    assert str(rows[0]) == str(rows[1])
+    other = run(replace(SPEC, seed=1), student, KNOWING)
+    assert list(other["epoch_objective"]) != list(rows[0]["epoch_objective"])
 
 
-def test_label_weight_one_equals_labels_whatever_the_target(student, teacher_logits):
-    labels = run_transfer(replace(SPEC, target=None, label_weight=1.0), student, None, None, "cpu")
-    mixed = run_transfer(replace(SPEC, label_weight=1.0), student, teacher_logits, None, "cpu")
+def test_label_weight_one_equals_labels_whatever_the_target(student, run):
+    labels = run(replace(SPEC, method="labels", teacher=None, target=None, label_weight=1.0), student)
+    mixed = run(replace(SPEC, label_weight=1.0), student, KNOWING)
     assert labels["epoch_objective"] == pytest.approx(mixed["epoch_objective"], rel=1e-6)
 
 
-def test_epochs_go_round_the_views(student, teacher_logits):
-    views = [PIXELS, 255 - PIXELS]
-    twice = replace(student, views=views, logits=student.logits.repeat(2, axis=0))
-    spec = replace(SPEC, lr=1e-9, epochs=4)
-    objectives = run_transfer(spec, twice, teacher_logits.repeat(2, axis=0), None, "cpu")["epoch_objective"]
+def test_epochs_go_round_the_views(vit_row, student_files, run):
+    transforms = [{"name": "ColorJitter", "brightness": [5, 5]}]
+    twice = student_files(vit_row, lambda: seeded(vit_row, 1), PIXELS, LABELS, views=2, transforms=transforms)
+    objectives = run(replace(SPEC, lr=1e-9, epochs=4), twice, KNOWING.repeat(2, axis=0))["epoch_objective"]
     assert objectives[0] == pytest.approx(objectives[2], rel=1e-4)
     assert objectives[1] == pytest.approx(objectives[3], rel=1e-4)
     assert objectives[0] != pytest.approx(objectives[1], rel=1e-3)
+
+
+def test_slow_weights_follow_by_their_tau(student):
+    def weights(**slow):
+        model = student.build()
+        spec = replace(SPEC, slow_weights=slow or None)
+        own = open_logits(student.logits)
+        transfer_knowledge(spec, model, [PIXELS], LABELS, own, KNOWING.astype(np.float16), "cpu")
+        return model.state_dict()
+
+    before, fast = student.build().state_dict(), weights()
+    kept, followed = weights(tau=1.0, every_images=1), weights(tau=0.0, every_images=1)
+    assert all(torch.equal(kept[name], before[name]) for name in before)
+    assert all(torch.equal(followed[name], fast[name]) for name in fast)
+
+
+def test_slow_weights_average_buffers_and_copy_integers(resnet_row):
+    model = seeded(resnet_row, 1)
+    slow = SlowWeights(model, tau=0.75, every_images=10)
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            value.add_(4 if value.is_floating_point() else 3)
+    start = seeded(resnet_row, 1).state_dict()
+    slow.follow(model, 9)
+    assert all(torch.equal(slow.state[name], start[name]) for name in start)
+    slow.follow(model, 12)  # images 10 and 20 are passed: 1 - 0.75^2 of the way
+    for name, value in start.items():
+        moved = 4 * (1 - 0.75**2) if value.is_floating_point() else 3
+        torch.testing.assert_close(slow.state[name], value + moved if value.is_floating_point() else value + 3)
+
+
+def test_learning_rates_by_hand():
+    spec = replace(SPEC, lr=0.8, epochs=5, schedule="cosine", warmup_epochs=1)
+    rates = [learning_rate(spec, epochs) for epochs in (0, 0.5, 1, 3, 5)]
+    assert rates == pytest.approx([0, 0.4, 0.8, 0.4, 0])
+    assert learning_rate(replace(SPEC, lr=0.3), 2.7) == 0.3
+
+
+def test_a_transfer_that_diverges_is_a_row_with_its_reason(student, run):
+    row = run(replace(SPEC, lr=1e12), student, KNOWING)
+    assert row["remark"].startswith("diverged: the objective is not finite in epoch ")
+    assert np.isnan(row["delta"])
+    assert row["images"] == 60
+
+
+def test_an_excluded_teacher_is_a_row_with_its_reason(student, tmp_path):
+    write_excluded("predictions", tmp_path / "t.parquet", "logits are not finite", {"device": "cpu"})
+    np.save(tmp_path / "t.npy", np.empty((0, 0, 0), np.float16))
+    path = tmp_path / "results/transfers/kl/s.t/t.t/0.parquet"
+    run_block([SPEC], [path], student, {"t.t": Teacher(tmp_path / "t.npy", tmp_path / "t.parquet")}, 10, "code")
+    assert read_table(path)["remark"][0] == "the teacher is excluded: logits are not finite"
+
+
+def test_before_is_measured_again_where_the_answers_come_from_another_device(vit_row, student_files, tmp_path):
+    student = student_files(vit_row, lambda: seeded(vit_row, 1), PIXELS, LABELS, device="cuda:0")
+    table = read_table(student.predictions)
+    write_table(table.assign(correct=~table["correct"]), "predictions", student.predictions, {"device": "cuda:0"})
+    assert (student.correct == table["correct"]).all()
+
+
+def test_a_new_teacher_costs_its_own_transfer_only(student, tmp_path, capsys):
+    """The others of its job stand, to the byte; another recipe makes them anew."""
+
+    def make(teachers, **change):
+        specs = [replace(SPEC, teacher=name, **change) for name in teachers]
+        paths = [tmp_path / f"results/transfers/kl/s.t/{name}/0.parquet" for name in teachers]
+        run_block(specs, paths, student, {name: answers[name] for name in teachers}, 10, "code")
+        return capsys.readouterr().out.count("T^2 KL"), [path.read_bytes() for path in paths]
+
+    answers = {name: write_teacher(tmp_path, KNOWING, LABELS, name) for name in ("a.t", "b.t", "c.t")}
+    count, first = make(["a.t", "b.t"])
+    assert count == 2
+    count, second = make(["a.t", "c.t", "b.t"])
+    assert count == 1
+    assert second[::2] == first
+    assert make(["a.t", "b.t"], lr=0.01)[0] == 2
 
 
 @pytest.mark.parametrize(("batch_norm", "moves"), [("frozen", False), ("train", True)])
@@ -125,3 +202,9 @@ def test_the_log_names_the_formula():
     assert str(spec) == (
         "mix t.t -> s.t, seed 0: 0.75 T^2 KL(most_confident(label) || student), T = 1 + 0.25 cross-entropy(labels)"
     )
+
+
+def test_a_student_that_ends_at_chance_gets_a_remark():
+    assert describe_collapse(0.7, 0.11, classes=10, images=1000) == "ended at chance: accuracy 0.1100 after 0.7000"
+    assert describe_collapse(0.7, 0.2, classes=10, images=1000) is None
+    assert describe_collapse(0.1, 0.1, classes=10, images=1000) is None

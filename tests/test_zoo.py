@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.zoo import Input, build_model, dissect, normalisation
+from transfer_atlas.zoo.anatomy import dissect
+from transfer_atlas.zoo.build import Input, build_model, normalisation
 
 FAMILIES = {
     "resnet50": "convolution",
@@ -38,7 +39,7 @@ def test_size_of_a_known_network():
 def test_a_class_of_timm_with_its_parts():
     kwargs = {"patch_size": 4, "num_blocks": 2, "embed_dim": 16, "mlp_ratio": 4, "mlp_layer": "timm.layers.GatedMlp"}
     kwargs["block_layer"] = "timm.models.mlp_mixer.SpatialGatingBlock"
-    row = {"model": "m.t", "architecture": "timm.models.mlp_mixer.MlpMixer", "kwargs": kwargs, "weights": "none"}
+    row = {"model": "m.t", "architecture": "timm.models.mlp_mixer.MlpMixer", "kwargs": kwargs, "weights": "random"}
     assert build_model(row, 7, 32)(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
     assert dissect(row, 7, 32)[1].family == "mlp"
 
@@ -54,7 +55,7 @@ def test_a_class_of_timm_with_its_parts():
     ],
 )
 def test_a_row_that_cannot_be_built_is_one_line(change, line):
-    row = {"model": "m.t", "architecture": "test_resnet", "kwargs": {}, "weights": "none"} | change
+    row = {"model": "m.t", "architecture": "test_resnet", "kwargs": {}, "weights": "random"} | change
     with pytest.raises(InputError) as error:
         build_model(row, 10, 32)
     assert line in str(error.value)

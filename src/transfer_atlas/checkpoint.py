@@ -1,5 +1,6 @@
-"""Where a transfer stands, on disk: a job that is killed at any point goes on to the same bits."""
+"""Where a training stands, on disk: a job that is killed at any point goes on to the same bits."""
 
+import json
 import pickle
 import signal
 import time
@@ -10,18 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from transfer_atlas.errors import Stopped
-from transfer_atlas.tables import atomic
-
-
-def checkpoint_of(result):
-    """Path of the checkpoint that belongs to transfers/<method>/<student>/<teacher>/<seed>.parquet.
-
-    It lies outside the declared outputs, because Snakemake deletes those of a job that failed.
-    """
-    result = Path(result)
-    results = result.parents[4]
-    return (results / "checkpoints" / result.relative_to(results / "transfers")).with_suffix(".pt")
+from transfer_atlas.errors import Stopped, one_line
+from transfer_atlas.files import atomic
 
 
 def describe_files(paths):
@@ -41,21 +32,25 @@ def stop_on_signals():
     return lambda: bool(received)
 
 
+PLAIN = ("epoch", "step", "objectives", "right", "history", "order")
+
+
 @dataclass
 class Progress:
     """All that a training loop changes; `state_dict` and `load_state_dict` as in torch.
 
-    `epoch` and `step` count what is done, `losses` and `right` are sums over the steps of the epoch, and `order` is
-    the state of `generator` before it drew the epoch's order of images.
+    `slow` is anything else with such methods, or None. `epoch` and `step` count what is done, `objectives` and `right`
+    are sums over the images of the epoch, and `order` is the state of `generator` before it drew their order.
     """
 
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
     generator: np.random.Generator
     device: torch.device
+    slow: object = None
     epoch: int = 0
     step: int = 0
-    losses: float | torch.Tensor = 0.0
+    objectives: float | torch.Tensor = 0.0
     right: int | torch.Tensor = 0
     history: dict[str, list[float]] = field(default_factory=dict)
 
@@ -63,60 +58,48 @@ class Progress:
         """Remember how the first epoch's order starts."""
         self.order = self.generator.bit_generator.state
 
-    def add(self, losses, right):
-        """Count one step: the sum of its losses and the number of its images that were right."""
-        self.losses, self.right, self.step = self.losses + losses, self.right + right, self.step + 1
+    def add(self, objectives, right):
+        """Count one step: the sum of its images' objectives, and how many of them were right."""
+        self.objectives, self.right, self.step = self.objectives + objectives, self.right + right, self.step + 1
 
     def end_epoch(self, **measures):
         """Add one epoch's measures to the history and start the next."""
         for name, value in measures.items():
             self.history.setdefault(name, []).append(value)
-        self.epoch, self.step, self.losses, self.right = self.epoch + 1, 0, 0.0, 0
+        self.epoch, self.step, self.objectives, self.right = self.epoch + 1, 0, 0.0, 0
         self.order = self.generator.bit_generator.state
 
     def state_dict(self):
         """Tensors, numbers and text only, so that it loads without trusting the file."""
-        plain = {name: getattr(self, name) for name in ("epoch", "step", "losses", "right", "history", "order")}
+        plain = {name: getattr(self, name) for name in PLAIN}
         cuda = torch.cuda.get_rng_state(self.device) if torch.device(self.device).type == "cuda" else None
         return plain | {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "slow": None if self.slow is None else self.slow.state_dict(),
             "random": torch.get_rng_state(),
             "cuda_random": cuda,
         }
 
     def load_state_dict(self, saved):
         """Go on where `saved` stands, random numbers included."""
-        for name in ("epoch", "step", "losses", "right", "history", "order"):
+        for name in PLAIN:
             setattr(self, name, saved[name])
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
+        if self.slow is not None:
+            self.slow.load_state_dict(saved["slow"])
         self.generator.bit_generator.state = self.order
         torch.set_rng_state(saved["random"])
         if saved["cuda_random"] is not None:
             torch.cuda.set_rng_state(saved["cuda_random"], self.device)
 
 
-class NoCheckpoint:
-    """Keeps nothing: a transfer in a notebook."""
+class Checkpoint:
+    """The file that one training goes on from: its state, or the row of a table that came of it.
 
-    row = None
-
-    def resume(self, progress):
-        """Start from the beginning."""
-
-    def step(self, progress):
-        """Go on."""
-
-    def finish(self, row):
-        """Forget it."""
-
-
-class Checkpoint(NoCheckpoint):
-    """The file that one transfer goes on from: its training state, or its finished row.
-
-    A finished row stays until the whole job has written its results, so that a job of several transfers that is
-    killed does not train them again.
+    A finished row stays until the whole job has written its results, so that a job of several trainings that is
+    killed does not repeat them.
     """
 
     def __init__(self, path, identity, minutes, stop: Callable[[], bool] = lambda: False):
@@ -124,11 +107,13 @@ class Checkpoint(NoCheckpoint):
 
         Args:
             path: file of the checkpoint.
-            identity: dict of plain values: all that the transfer depends on.
+            identity: dict of plain values: all that the training depends on.
             minutes: time between two checkpoints inside an epoch.
             stop: whether the job was asked to stop.
         """
-        self.path, self.identity, self.minutes, self.stop = Path(path), identity, minutes, stop
+        self.path, self.minutes, self.stop = Path(path), minutes, stop
+        # plain types only, whatever the caller's are, or the file would not load again
+        self.identity = json.loads(json.dumps(identity))
         self.written = self.opened = time.monotonic()
         saved = self._read()
         self.state, self.row, self.earlier = saved.get("state"), saved.get("row"), saved.get("seconds", 0.0)
@@ -139,7 +124,7 @@ class Checkpoint(NoCheckpoint):
         except FileNotFoundError:
             return {}
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            print(f"{self.path}: ignored, does not load ({type(error).__name__})")
+            print(f"{self.path}: ignored, does not load ({one_line(error, 80)})")
             return {}
         other = [name for name in self.identity if saved["identity"].get(name) != self.identity[name]]
         if other:
@@ -149,7 +134,7 @@ class Checkpoint(NoCheckpoint):
 
     @property
     def seconds(self):
-        """Time that the transfer has taken, that of earlier processes included."""
+        """Time that the training has taken, that of earlier processes included."""
         return self.earlier + time.monotonic() - self.opened
 
     def resume(self, progress):
@@ -171,9 +156,9 @@ class Checkpoint(NoCheckpoint):
             raise Stopped(f"asked to stop after {progress.epoch} epochs and {progress.step} steps; call again to go on")
 
     def finish(self, row):
-        """Replace the training state by the row of the transfers table that came of it."""
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
-        self._write(row=plain)
+        """Replace the training state by the row that came of it."""
+        self.row = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+        self._write(row=self.row)
 
     def _write(self, **content):
         with atomic(self.path) as partial:
@@ -183,3 +168,24 @@ class Checkpoint(NoCheckpoint):
     def remove(self):
         """Delete the file; the result is written."""
         self.path.unlink(missing_ok=True)
+
+
+class NoCheckpoint(Checkpoint):
+    """Keeps nothing: a training in a notebook."""
+
+    row = None
+
+    def __init__(self):
+        """Nothing to read."""
+
+    def resume(self, progress):
+        """Start from the beginning."""
+
+    def step(self, progress):
+        """Go on."""
+
+    def finish(self, row):
+        """Forget it."""
+
+    def remove(self):
+        """Nothing to delete."""

@@ -35,14 +35,15 @@ def summarise_methods(transfers):
         transfers: the transfers table.
 
     Returns:
-        DataFrame indexed by method: transfers, students, success_rate (share with delta > 0), mean_delta,
-        standard_error; shares are fractions.
+        DataFrame indexed by method: transfers, lost (of these without a result, which count as no success), students,
+        success_rate (share with delta > 0), mean_delta, standard_error; shares are fractions.
     """
     of_student = transfers.groupby(["method", "student"], sort=False)["delta"].mean().groupby("method", sort=False)
     methods = transfers.groupby("method", sort=False)
     return pd.DataFrame(
         {
             "transfers": methods.size(),
+            "lost": methods["delta"].agg(lambda delta: delta.isna().sum()),
             "students": of_student.size(),
             "success_rate": methods["delta"].agg(lambda delta: (delta > 0).mean()),
             "mean_delta": methods["delta"].mean(),
@@ -58,11 +59,13 @@ def format_summary(summary, figures):
             "transfers": summary["transfers"],
             "success rate": summary["success_rate"].map("{:.0%}".format),
             "mean delta": [
-                f"{100 * delta:+.2f} +- {100 * error:.2f} points"
+                f"{100 * delta:+.2f} points" if np.isnan(error) else f"{100 * delta:+.2f} +- {100 * error:.2f} points"
                 for delta, error in zip(summary["mean_delta"], summary["standard_error"], strict=True)
             ],
         }
     )
     table = percent.rename_axis("method").reset_index().to_string(index=False)
-    note = "+- is the standard error over students; self and labels are the controls, which have no teacher"
-    return f"{table}\n{note}\nfigures: {figures}\n"
+    notes = ["+- is the standard error over students; self and labels are the controls, which have no teacher"]
+    if lost := summary["lost"].sum():
+        notes.append(f"{lost} transfer(s) ended without a result; column remark of transfers.parquet says why")
+    return "\n".join([table, *notes, f"figures: {figures}"]) + "\n"

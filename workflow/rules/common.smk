@@ -1,82 +1,39 @@
-"""The checked study and what several rule files share.
+"""The checked config and what all rule files share.
 
 INPUTS
-    config                  the merged config
-    config["zoo"]["sheet"]  one row per model
+    config  the merged config
 
 OUTPUTS
-    IMPORTED, PREDICTION_FILES, ZOO, PAIRS, FILES, GEOMETRY, VIEWS, BLOCKS, ALL_TRANSFERS
-    write_config  <results>/config.yaml, the config that the run really used
+    TABLES, SUMMARIES  what this study ends with; the rule files that follow add to them
+    write_config       <results>/config.yaml, the config that the run really used
 """
 
-from pathlib import Path
-
-from transfer_atlas import pairs, study
 from transfer_atlas.errors import InputError
+from transfer_atlas.study import config as study_config
+from transfer_atlas.study import code, gpus, lock, pairs, plan, sheet, sources
 
-SCHEMAS = Path(workflow.basedir) / "workflow/schemas"
-# a killed run leaves no lock behind: the kernel holds this one (profiles/default says nolock)
-RUN_LOCK = Path(".snakemake/transfer_atlas.lock")
+SCHEMAS = BASE / "workflow/schemas"
+CONFIG_SCHEMA = study_config.load_schema(SCHEMAS / "config.schema.yaml")
 
 try:
-    study.check_study(config, study.load_schema(SCHEMAS / "config.schema.yaml"))
-    # answers made elsewhere need neither images nor networks
-    IMPORTED = "predictions" in config
-    if IMPORTED:
-        ZOO, PAIRS = {}, []
-        PREDICTION_FILES = study.prediction_files(config["predictions"]["files"])
-    else:
-        ZOO = study.read_zoo(
-            config["zoo"]["sheet"],
-            study.load_schema(SCHEMAS / "zoo.schema.yaml"),
-            config["zoo"]["recipes"],
-        )
-        PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
-        FILES = {
-            split: study.dataset_files(
-                config["images"]["root"], config["images"][split]
-            )
-            for split in ("train", "evaluation")
-        }
+    study_config.check_study(config, CONFIG_SCHEMA)
 except InputError as error:
     raise WorkflowError(str(error))
 
-GEOMETRY = {
-    model: study.geometry_of(row, config["geometry"]) for model, row in ZOO.items()
-}
-# views that every model answers, by split
-VIEWS = {"evaluation": 1, "transfer": config["views"]["count"]}
+STUDY = config["study"]
+ZOO = {}
+TABLES = ["models", "classes", "complementarity", "flips_by_class"]
+SUMMARIES = []
 
-# a folder where only its job knows which models are in it
-ALL_PREDICTIONS = (
-    "<results>/predictions/evaluation"
-    if IMPORTED
-    else [f"<results>/predictions/evaluation/{model}.parquet" for model in ZOO]
-)
-
-TRANSFER_DEFAULTS = (
-    "epochs",
-    "batch_size",
-    "lr",
-    "momentum",
-    "weight_decay",
-    "batch_norm",
-)
-BLOCKS = pairs.transfer_blocks(
-    PAIRS, config["transfer"]["methods"], config["transfer"]["pairs_per_job"]
-)
-ALL_TRANSFERS = [
-    f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
-    for students, targets in BLOCKS
-    for method, teacher in targets
-    for student in students
-    for seed in config["transfer"]["seeds"]
-]
+# one job per GPU, unless --resources gpu=N says otherwise; without GPUs no cap, so that jobs run side by side
+if workflow.is_main_process and "gpu" not in workflow.global_resources:
+    if gpu_count := len(gpus.list_gpus()):
+        workflow.register_resource("gpu", gpu_count)
 
 
 pathvars:
-    results=f"results/{config['study']}",
-    logs=f"logs/{config['study']}",
+    results=f"results/{STUDY}",
+    logs=f"logs/{STUDY}",
 
 
 wildcard_constraints:
@@ -87,8 +44,10 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+# a killed run leaves no lock behind: the kernel holds this one (profiles/default says nolock)
 onstart:
-    study.hold_lock(RUN_LOCK)
+    lock.hold_lock(f".snakemake/transfer_atlas/{STUDY}.lock")
+    check_sources()
 
 
 localrules:
@@ -101,6 +60,6 @@ rule write_config:
     log:
         "<logs>/write_config.log",
     params:
-        config=config,
+        config=lambda wildcards: study_config.used_config(config, ZOO),
     script:
         "../scripts/write_config.py"

@@ -1,14 +1,14 @@
-"""All ordered pairs at once, and the pairs that are transferred.
+"""All ordered pairs at once.
 
 INPUTS
-    <results>/predictions/evaluation/{model}.parquet of all models, <results>/classes.parquet
-    <results>/confusions/{model}.npy of all models
+    PREDICTIONS    predictions of all models on the evaluation images
+    CLASS_SOURCES  what similarities of classes come from
+    <results>/classes.parquet
 
 OUTPUTS
     embed_classes   <results>/class_embeddings.npy  float32 [classes, dims]; cosines of rows are similarities
     compare_models  <results>/complementarity.parquet  one row per ordered pair
                     <results>/flips_by_class.parquet  one row per class for the example pairs
-    select_pairs    <results>/pairs.parquet  the pairs of the transfers, and why
 """
 
 
@@ -16,7 +16,6 @@ rule embed_classes:
     input:
         unpack(class_inputs),
         classes="<results>/classes.parquet",
-        code=code("classes"),
     output:
         "<results>/class_embeddings.npy",
     log:
@@ -30,15 +29,15 @@ rule embed_classes:
             if config["complementarity"]["class_similarity"] == "text"
             else None
         ),
+        code=code_of("embed_classes"),
     script:
         "../scripts/embed_classes.py"
 
 
 rule compare_models:
     input:
-        predictions=ALL_PREDICTIONS,
+        predictions=PREDICTIONS,
         embeddings=rules.embed_classes.output,
-        code=code("complementarity", "kernels", "predictions"),
     output:
         complementarity="<results>/complementarity.parquet",
         flips_by_class="<results>/flips_by_class.parquet",
@@ -50,20 +49,6 @@ rule compare_models:
         runtime=60,
     params:
         examples=lookup("complementarity/examples", within=config),
+        code=code_of("compare_models"),
     script:
         "../scripts/compare_models.py"
-
-
-localrules:
-    select_pairs,
-
-
-rule select_pairs:
-    output:
-        "<results>/pairs.parquet",
-    log:
-        "<logs>/select_pairs.log",
-    params:
-        pairs=PAIRS,
-    script:
-        "../scripts/select_pairs.py"

@@ -27,29 +27,35 @@ FIGURES = {
         "transfer_rate": ["transfers", "models"],
     },
 }
-if IMPORTED:
-    del FIGURES["Transfer"]
+# of these, the ones whose tables this study has
+DRAWN = {
+    figure: (category, tables)
+    for category, figures_of_category in FIGURES.items()
+    for figure, tables in figures_of_category.items()
+    if set(tables) <= set(TABLES)
+}
 
-for category, figures_of_category in FIGURES.items():
-    for figure, tables in figures_of_category.items():
+for figure, (category, tables) in DRAWN.items():
 
-        rule:
-            name:
-                f"plot_{figure}"
-            input:
-                tables=[f"<results>/{table}.parquet" for table in tables],
-                code=figure_code(figure),
-            output:
-                **figure_files(figure, category),
-            log:
-                f"<logs>/plot_{figure}.log",
-            resources:
-                mem_mb=4000,
-                runtime=10,
-            params:
-                figure=figure,
-            script:
-                "../scripts/plot_figure.py"
+    rule:
+        name:
+            f"plot_{figure}"
+        input:
+            tables=[f"<results>/{table}.parquet" for table in tables],
+        output:
+            **figure_files(figure, category),
+        log:
+            f"<logs>/plot_{figure}.log",
+        resources:
+            mem_mb=4000,
+            runtime=10,
+        params:
+            figure=figure,
+            code=code_of(
+                "plot_figure", f"figures/{figure}.py", "figures/paper.mplstyle"
+            ),
+        script:
+            "../scripts/plot_figure.py"
 
 
 localrules:
@@ -60,7 +66,6 @@ rule figures:
     input:
         [
             f"<results>/figures/{figure}.{suffix}"
-            for figures_of_category in FIGURES.values()
-            for figure in figures_of_category
+            for figure in DRAWN
             for suffix in ("pdf", "png")
         ],

@@ -1,20 +1,9 @@
 """Input and parameter functions of all jobs, from their wildcards."""
 
 
-def code(*modules):
-    """Modules whose numbers a job writes; an edit of one makes the job run again."""
-    package = Path(workflow.basedir) / "src/transfer_atlas"
-    return [str(package / f"{module}.py") for module in modules]
-
-
-def files_of(wildcards):
-    """Data files of a split; the transfer images are training images."""
-    return FILES["evaluation" if wildcards.split == "evaluation" else "train"]
-
-
-def row_of(wildcards):
-    """Zoo row of a model."""
-    return ZOO[wildcards.model]
+def code_of(script, *modules):
+    """Digest of the code that makes a job's numbers: its script, `modules` and all that they import."""
+    return code.digest_of_code(BASE / f"workflow/scripts/{script}.py", *modules)
 
 
 def weights_of(model):
@@ -22,37 +11,43 @@ def weights_of(model):
     weights = ZOO[model]["weights"]
     if weights == "hub":
         return []
-    if weights.startswith(study.TRAINED_HERE):
+    if weights.startswith(sheet.TRAINED_HERE):
         return f"<results>/weights/{model}.safetensors"
     return weights
 
 
 def pixels_of(model, split):
     """Decoded images of a split in the geometry of a model."""
-    return f"<results>/pixels/{split}/{study.geometry_name(GEOMETRY[model])}.npy"
+    return f"<results>/pixels/{split}/{sheet.geometry_name(GEOMETRY[model])}.npy"
+
+
+def check_sources():
+    """Refuse to start without images; they are no inputs, and files of predictions are."""
+    for split in ("train", "evaluation") if "images" in config else ():
+        sources.image_files(config["images"], split)
+
+
+def images_for(*keys):
+    """The part of config section `images` that a job depends on."""
+    return {key: config["images"][key] for key in keys}
 
 
 def geometry_from_name(wildcards):
     """The geometry that a file name stands for."""
     return next(
-        g for g in GEOMETRY.values() if study.geometry_name(g) == wildcards.geometry
+        g for g in GEOMETRY.values() if sheet.geometry_name(g) == wildcards.geometry
     )
 
 
 def recipe_of(wildcards):
     """Training recipe that a model's row names."""
-    name = ZOO[wildcards.model]["weights"].removeprefix(study.TRAINED_HERE)
+    name = ZOO[wildcards.model]["weights"].removeprefix(sheet.TRAINED_HERE)
     return config["zoo"]["recipes"][name]
 
 
 def train_pixels_of(wildcards):
     """Training images in the geometry of a model."""
     return pixels_of(wildcards.model, "train")
-
-
-def input_size_of(wildcards):
-    """Side of a model's input in pixels."""
-    return GEOMETRY[wildcards.model]["input_size"]
 
 
 def logits_inputs(wildcards):
@@ -64,31 +59,11 @@ def logits_inputs(wildcards):
     }
 
 
-def class_inputs(wildcards):
-    """What similarities of classes come from, besides their names."""
-    if config["complementarity"]["class_similarity"] == "text":
-        return {}
-    if IMPORTED:
-        return {"predictions": ALL_PREDICTIONS}
-    return {"confusions": [f"<results>/confusions/{model}.npy" for model in ZOO]}
-
-
-def recipe_of_method(method):
-    """A method with the recipe that all methods share."""
-    shared = {key: config["transfer"][key] for key in TRANSFER_DEFAULTS}
-    return {**shared, **config["transfer"]["methods"][method]}
-
-
-def teachers_of(targets):
-    """Teachers of one block of (method, teacher)."""
-    return sorted({teacher for _, teacher in targets} - {pairs.NO_TEACHER})
-
-
-def transfer_inputs(targets):
-    """Input function of one block of (method, teacher); the student comes first in lists."""
+def transfer_inputs(teachers):
+    """Input function of one block of transfers; the student comes first in lists."""
 
     def inputs(wildcards):
-        models = [wildcards.student, *teachers_of(targets)]
+        models = [wildcards.student, *teachers]
         return {
             "weights": weights_of(wildcards.student),
             "transfer_pixels": pixels_of(wildcards.student, "transfer"),
@@ -102,14 +77,23 @@ def transfer_inputs(targets):
     return inputs
 
 
-def student_row(wildcards):
-    """Zoo row of a student."""
-    return ZOO[wildcards.student]
+def student_of(wildcards):
+    """What a transfer depends on besides its files and recipe."""
+    return {
+        "row": ZOO[wildcards.student],
+        "input_size": GEOMETRY[wildcards.student]["input_size"],
+        "classes": config["images"]["classes"],
+        "views": config["views"]["count"],
+        "transforms": config["views"]["transforms"],
+        "seed": config["seed"],
+    }
 
 
-def student_input_size(wildcards):
-    """Side of a student's input in pixels."""
-    return GEOMETRY[wildcards.student]["input_size"]
+def class_inputs(wildcards):
+    """What similarities of classes come from, besides their names."""
+    if config["complementarity"]["class_similarity"] == "text":
+        return {}
+    return CLASS_SOURCES
 
 
 def figure_files(name, category):
@@ -123,8 +107,3 @@ def figure_files(name, category):
             labels={"figure": name.replace("_", " ")},
         ),
     }
-
-
-def figure_code(name):
-    """The module of a figure and the style that all share."""
-    return code(f"figures/{name}", "figures/style")

@@ -13,11 +13,15 @@ STEPS
     alone; transfer images have all views of the config.
 """
 
+VIEWS = {"evaluation": 1, "transfer": config["views"]["count"]}
+# what the comparison of all pairs reads
+PREDICTIONS = [f"<results>/predictions/evaluation/{model}.parquet" for model in ZOO]
+CLASS_SOURCES = {"confusions": [f"<results>/confusions/{model}.npy" for model in ZOO]}
+
 
 rule compute_logits:
     input:
         unpack(logits_inputs),
-        code=code("logits", "zoo", "images"),
     output:
         logits=collect("<results>/logits/{split}/{{model}}.npy", split=VIEWS),
         predictions=collect(
@@ -31,11 +35,12 @@ rule compute_logits:
         runtime=240,
         gpu=1,
     params:
-        row=row_of,
-        input_size=input_size_of,
+        row=lookup("{model}", within=ZOO),
+        input_size=lookup("{model}/input_size", within=GEOMETRY),
         classes=lookup("images/classes", within=config),
         views=VIEWS,
         transforms=lookup("views/transforms", within=config),
         seed=lookup("seed", within=config),
+        code=code_of("compute_logits"),
     script:
         "../scripts/compute_logits.py"

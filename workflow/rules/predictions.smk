@@ -9,11 +9,19 @@ OUTPUTS
                         <results>/classes.parquet, name and images per class
 """
 
+# a folder: only its job knows which models are in it
+PREDICTIONS = "<results>/predictions/evaluation"
+CLASS_SOURCES = {"predictions": PREDICTIONS}
+
+try:
+    PREDICTION_FILES = sources.prediction_files(config["predictions"]["files"])
+except InputError as error:
+    raise WorkflowError(str(error))
+
 
 rule import_predictions:
     input:
         files=PREDICTION_FILES,
-        code=code("predictions"),
     output:
         predictions=directory("<results>/predictions/evaluation"),
         models="<results>/models.parquet",
@@ -25,6 +33,6 @@ rule import_predictions:
         runtime=60,
     params:
         columns=lookup("predictions/columns", within=config),
-        on_error=lookup("on_error", within=config),
+        code=code_of("import_predictions"),
     script:
         "../scripts/import_predictions.py"

@@ -1,56 +1,94 @@
 """Students learn from answers on disk; one rule per block of transfers that share a process.
 
 INPUTS
+    config["pairs"]
     <results>/logits/transfer/{model}.npy of student and teachers, <results>/pixels/{split}/{geometry}.npy
     <results>/predictions/evaluation/{model}.parquet of student and teachers, weights of the student
 
 OUTPUTS
-    transfer_knowledge_<n>  <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet
-    gather_transfers        <results>/transfers.parquet
-    summarise_transfers     <results>/summary.txt
+    select_pairs             <results>/pairs.parquet  the pairs of the transfers, and why
+    transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet
+    transfer_controls_<n>    the same for methods without a teacher, which is called `none`
+    gather_transfers         <results>/transfers.parquet
+    summarise_transfers      <results>/summary.txt
 
 STEPS
     Importing torch and timm takes longer than a small transfer, so transfer.pairs_per_job transfers of one student
-    and method share a process; each still writes its own file, and each file is a target. The teacher of the
-    controls is called `none`.
+    and method share a process; each still writes its own file, and each file is a target. Outputs are marked
+    `update`: a job that a new teacher joins finds the others' files in place and makes that one alone.
 """
 
 import re
 
-for number, (students, targets) in enumerate(BLOCKS, start=1):
+try:
+    PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+METHODS = config["transfer"]["methods"]
+BLOCKS = plan.transfer_blocks(
+    PAIRS,
+    METHODS,
+    config["transfer"]["pairs_per_job"],
+    study_config.teacher_targets(CONFIG_SCHEMA),
+)
+ALL_TRANSFERS = [
+    f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
+    for block in BLOCKS
+    for method, teacher in block.targets
+    for student in block.students
+    for seed in config["transfer"]["seeds"]
+]
+TABLES += ["pairs", "transfers"]
+SUMMARIES.append("<results>/summary.txt")
+
+
+localrules:
+    select_pairs,
+
+
+rule select_pairs:
+    output:
+        "<results>/pairs.parquet",
+    log:
+        "<logs>/select_pairs.log",
+    params:
+        pairs=PAIRS,
+    script:
+        "../scripts/select_pairs.py"
+
+
+for block in BLOCKS:
 
     rule:
         name:
-            f"transfer_knowledge_{number}"
+            f"transfer_{block.name}"
         input:
-            unpack(transfer_inputs(targets)),
+            unpack(transfer_inputs(block.teachers)),
             index="<results>/images/transfer.parquet",
-            code=code("transfer", "objectives", "checkpoint"),
         output:
             [
-                f"<results>/transfers/{method}/{{student}}/{teacher}/{{seed}}.parquet"
-                for method, teacher in targets
+                update(
+                    f"<results>/transfers/{method}/{{student}}/{teacher}/{{seed}}.parquet"
+                )
+                for method, teacher in block.targets
             ],
         log:
-            f"<logs>/transfer_knowledge/{number}/{{student}}/{{seed}}.log",
+            f"<logs>/transfer_{block.name}/{{student}}/{{seed}}.log",
         wildcard_constraints:
-            student="|".join(re.escape(student) for student in students),
+            student="|".join(map(re.escape, block.students)),
         resources:
             mem_mb=4000,
             runtime=480,
             gpu=1,
         params:
-            targets=targets,
-            teachers=teachers_of(targets),
-            methods={method: recipe_of_method(method) for method, _ in targets},
-            row=student_row,
-            input_size=student_input_size,
-            classes=lookup("images/classes", within=config),
-            views=lookup("views/count", within=config),
-            transforms=lookup("views/transforms", within=config),
-            seed=lookup("seed", within=config),
+            targets=block.named_targets,
+            teachers=block.teachers,
+            methods={method: METHODS[method] for method in block.methods},
+            student=student_of,
+            code=code_of("transfer"),
         script:
-            "../scripts/transfer_knowledge.py"
+            "../scripts/transfer.py"
 
 
 rule gather_transfers:
@@ -74,12 +112,12 @@ localrules:
 rule summarise_transfers:
     input:
         transfers=rules.gather_transfers.output,
-        code=code("statistics"),
     output:
         "<results>/summary.txt",
     log:
         "<logs>/summarise_transfers.log",
     params:
-        figures=f"results/{config['study']}/figures",
+        figures=f"results/{STUDY}/figures",
+        code=code_of("summarise_transfers"),
     script:
         "../scripts/summarise_transfers.py"

@@ -1,19 +1,35 @@
 """The models: trained here where the sheet says so, and described.
 
 INPUTS
+    config["zoo"]["sheet"]  one row per model
     <results>/images/train.parquet, <results>/pixels/train/{geometry}.npy
 
 OUTPUTS
+    ZOO, GEOMETRY  the checked rows, and the evaluation geometry of each model
     train_model   <results>/weights/{model}.safetensors
     describe_zoo  <results>/models.parquet  recipe, size, family and accuracy per model
 """
+
+try:
+    ZOO |= sheet.read_zoo(
+        config["zoo"]["sheet"],
+        study_config.load_schema(SCHEMAS / "zoo.schema.yaml"),
+        config["zoo"]["recipes"],
+    )
+    GEOMETRY = {
+        model: sheet.geometry_of(
+            row, config.get("geometry", {}), config["zoo"]["sheet"]
+        )
+        for model, row in ZOO.items()
+    }
+except InputError as error:
+    raise WorkflowError(str(error))
 
 
 rule train_model:
     input:
         pixels=train_pixels_of,
         index="<results>/images/train.parquet",
-        code=code("training", "zoo"),
     output:
         "<results>/weights/{model}.safetensors",
     log:
@@ -23,10 +39,11 @@ rule train_model:
         runtime=240,
         gpu=1,
     params:
-        row=row_of,
+        row=lookup("{model}", within=ZOO),
         recipe=recipe_of,
-        input_size=input_size_of,
+        input_size=lookup("{model}/input_size", within=GEOMETRY),
         classes=lookup("images/classes", within=config),
+        code=code_of("train_model"),
     script:
         "../scripts/train_model.py"
 
@@ -36,7 +53,6 @@ rule describe_zoo:
         predictions=collect(
             "<results>/predictions/evaluation/{model}.parquet", model=ZOO
         ),
-        code=code("zoo"),
     output:
         "<results>/models.parquet",
     log:
@@ -48,5 +64,6 @@ rule describe_zoo:
         zoo=list(ZOO.values()),
         geometry=GEOMETRY,
         classes=lookup("images/classes", within=config),
+        code=code_of("describe_zoo"),
     script:
         "../scripts/describe_zoo.py"

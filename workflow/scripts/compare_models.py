@@ -6,16 +6,15 @@ with logged(snakemake.log[0]):
     import numba
     import numpy as np
 
-    from transfer_atlas.complementarity import choose_examples, count_flips_by_class, count_pairs, tabulate_chunks
-    from transfer_atlas.predictions import read_answers
-    from transfer_atlas.tables import Provenance, read_table, write_chunks, write_table
+    from transfer_atlas.complementarity.measures import compare_in_chunks
+    from transfer_atlas.logits.answers import read_answers
+    from transfer_atlas.provenance import Provenance
+    from transfer_atlas.tables import write_chunks, write_table
 
     numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
-    params, inputs, outputs = snakemake.params, snakemake.input, snakemake.output
-    provenance = Provenance(examples=params.examples)
-    answers = read_answers(inputs.predictions)
-    counts = count_pairs(answers, np.load(inputs.embeddings[0]))
-    write_chunks(tabulate_chunks(counts), "complementarity", outputs.complementarity, provenance.record())
-    ranked = read_table(outputs.complementarity, ["student", "teacher", "accuracy_difference"])
-    flips = count_flips_by_class(answers, choose_examples(ranked, params.examples))
-    write_table(flips, "flips_by_class", outputs.flips_by_class, provenance.record())
+    examples, inputs, outputs = snakemake.params.examples, snakemake.input, snakemake.output
+    provenance = Provenance(examples=examples)
+    answers, embeddings = read_answers(inputs.predictions), np.load(inputs.embeddings[0])
+    chunks, flips_by_class = compare_in_chunks(answers, embeddings, examples)
+    write_chunks(chunks, "complementarity", outputs.complementarity, provenance.record())
+    write_table(flips_by_class, "flips_by_class", outputs.flips_by_class, provenance.record())

@@ -3,10 +3,11 @@
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.tables import Provenance, read_table, write_table
-    from transfer_atlas.zoo import describe_zoo
+    from transfer_atlas.logits.answers import read_correct
+    from transfer_atlas.provenance import Provenance
+    from transfer_atlas.tables import write_table
+    from transfer_atlas.zoo.anatomy import describe_zoo
 
     params, provenance = snakemake.params, Provenance()
-    accuracies = [read_table(path)["correct"] for path in snakemake.input.predictions]
-    models = describe_zoo(params.zoo, params.geometry, accuracies, params.classes)
+    models = describe_zoo(params.zoo, params.geometry, *read_correct(snakemake.input.predictions), params.classes)
     write_table(models, "models", snakemake.output[0], provenance.record())

@@ -3,14 +3,12 @@
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
-    import numpy as np
+    from transfer_atlas.complementarity.classes import embed_classes
+    from transfer_atlas.files import save_array
+    from transfer_atlas.tables import read_table
 
-    from transfer_atlas.classes import embed_classes
-    from transfer_atlas.tables import atomic, read_table
-
-    inputs = snakemake.input
-    embeddings = embed_classes(
-        read_table(inputs.classes), inputs.get("confusions"), inputs.get("predictions"), snakemake.params.text_model
+    inputs, text_model = snakemake.input, snakemake.params.text_model
+    classes = read_table(inputs.classes)
+    save_array(
+        snakemake.output[0], embed_classes(classes, inputs.get("confusions"), inputs.get("predictions"), text_model)
     )
-    with atomic(snakemake.output[0]) as partial, open(partial, "wb") as file:
-        np.save(file, embeddings)

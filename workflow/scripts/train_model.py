@@ -1,22 +1,20 @@
 """Train one model of the zoo on the study's own images."""
 
 from transfer_atlas.jobs import logged
+from transfer_atlas.study.gpus import claim_gpu
 
 with logged(snakemake.log[0]):
+    claim_gpu()
     import torch
-    from safetensors.torch import save_file
 
-    from transfer_atlas.pixels import open_pixels
-    from transfer_atlas.tables import atomic, read_table
-    from transfer_atlas.training import TrainingRecipe, train_model
-    from transfer_atlas.zoo import build_model, default_device
+    from transfer_atlas.images.pixels import open_pixels
+    from transfer_atlas.tables import read_table
+    from transfer_atlas.zoo.build import default_device, save_weights
+    from transfer_atlas.zoo.training import train_zoo_model
 
-    params = snakemake.params
     torch.set_num_threads(snakemake.threads)
-    torch.manual_seed(params.recipe["seed"])  # initial weights
-    model = build_model({**params.row, "weights": "random"}, params.classes, params.input_size)
-    labels = read_table(snakemake.input.index)["label"]
-    recipe = TrainingRecipe(**params.recipe)
-    trained = train_model(model, open_pixels(snakemake.input.pixels), labels, recipe, default_device())
-    with atomic(snakemake.output[0]) as path:
-        save_file(trained.state_dict(), path)
+    options = {name: value for name, value in snakemake.params.items() if name != "code"}
+    options["on_error"] = snakemake.config["on_error"]  # no parameter: it reruns what failed, and nothing else
+    pixels, labels = open_pixels(snakemake.input.pixels), read_table(snakemake.input.index)["label"]
+    weights, excluded = train_zoo_model(pixels=pixels, labels=labels, device=default_device(), **options)
+    save_weights(weights, snakemake.output[0], excluded)

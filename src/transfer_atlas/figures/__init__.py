@@ -1,1 +1,0 @@
-"""One module and one function per figure: DataFrames in, matplotlib Figure out."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import seaborn as sns
 
-from transfer_atlas.tables import atomic
+from transfer_atlas.files import atomic
 
 ONE_COLUMN = 3.35  # inches
 TWO_COLUMNS = 6.9
@@ -18,6 +18,8 @@ FAMILY_MARKERS = {"convolution": "o", "transformer": "^", "mlp": "s"}
 FAMILY_NAMES = {"convolution": "convolution", "transformer": "transformer", "mlp": "MLP"}
 METHOD_NAMES = {
     "kl": "KL",
+    "xe_kl": "XE-KL",
+    "xe_kl_mcl": "XE-KL + MCL",
     "kl_dp": "KL + DP",
     "kl_dp_u": "KL + DP, unsup.",
     "self": "self (control)",
@@ -45,6 +47,12 @@ def taught_methods(transfers):
 def control_methods(transfers):
     """Methods without a teacher, in the order of the table."""
     return list(transfers.loc[transfers["teacher"].isna(), "method"].unique())
+
+
+def count_transfers(transfers):
+    """How many transfers there are, and how many of them without a result, for a title."""
+    lost = transfers["delta"].isna().sum()
+    return f"{len(transfers)} transfers" + (f", {lost} without a result" if lost else "")
 
 
 def scatter_or_density(ax, x, y):

@@ -3,7 +3,14 @@
 import matplotlib.pyplot as plt
 import seaborn as sns
 
-from transfer_atlas.figures.style import ONE_COLUMN, control_methods, method_name, paper_style, taught_methods
+from transfer_atlas.figures.style import (
+    ONE_COLUMN,
+    control_methods,
+    count_transfers,
+    method_name,
+    paper_style,
+    taught_methods,
+)
 
 
 def plot_success_rate(transfers):
@@ -33,5 +40,5 @@ def plot_success_rate(transfers):
         ax.set_xlabel("")
         ax.set_ylabel("success rate per student\n(% of transfers with a gain)")
         ax.set_ylim(-6, 106)
-        ax.set_title(f"{transfers['student'].nunique()} students, {len(transfers)} transfers", loc="left")
+        ax.set_title(f"{transfers['student'].nunique()} students, {count_transfers(transfers)}", loc="left")
     return figure

@@ -1,11 +1,14 @@
 """What a transfer changes in the student's accuracy, against the accuracy difference, per method."""
 
+from itertools import cycle
+
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
 from transfer_atlas.figures.style import (
     TWO_COLUMNS,
     control_methods,
+    count_transfers,
     method_name,
     paper_style,
     say_empty,
@@ -13,7 +16,7 @@ from transfer_atlas.figures.style import (
 )
 
 DELTA_TICKS = (-100, -30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10, 30, 100)  # points
-CONTROL_LINES = ("--", ":", "-.")
+CONTROL_LINES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 4)))
 
 
 def plot_transfer_delta(transfers, complementarity):
@@ -38,10 +41,10 @@ def plot_transfer_delta(transfers, complementarity):
         for ax, method in zip(axes[0], methods, strict=False):
             _plot_method(ax, taught[taught["method"] == method])
             _draw_controls(ax, transfers, controls)
-            ax.set_title(f"{method_name(method)} ({(taught['method'] == method).sum()} transfers)", loc="left")
+            ax.set_title(f"{method_name(method)}\n{count_transfers(taught[taught['method'] == method])}", loc="left")
         low, high = axes[0, 0].get_ylim()
         axes[0, 0].set_yticks([tick for tick in DELTA_TICKS if low <= tick <= high] if methods else [])
-        axes[0, 0].set_ylabel("transfer delta (points)")
+        axes[0, 0].set_ylabel("transfer delta (points;\nlogarithmic beyond 1)")
         figure.supxlabel("accuracy difference, teacher - student (points)", fontsize=8)
         if methods and controls:
             axes[0, -1].legend(loc="lower right")
@@ -66,6 +69,6 @@ def _plot_method(ax, rows):
 
 
 def _draw_controls(ax, transfers, controls):
-    for control, line in zip(controls, CONTROL_LINES, strict=False):
+    for control, line in zip(controls, cycle(CONTROL_LINES), strict=False):
         mean = 100 * transfers.loc[transfers["method"] == control, "delta"].mean()
         ax.axhline(mean, color="C1", linestyle=line, linewidth=0.9, label=f"{method_name(control)} {mean:+.2f}")

@@ -58,11 +58,13 @@ def _plot_families(ax, rows):
             linewidths=0,
             marker=marker,
         )
-        rates = here.groupby("parameters")["transfer_rate"]
+        students = here.groupby("student").agg(
+            parameters=("parameters", "first"), mean=("transfer_rate", "mean"), error=("transfer_rate", "sem")
+        )
         ax.errorbar(
-            rates.mean().index / 1e6,
-            100 * rates.mean(),
-            yerr=100 * rates.sem().fillna(0),
+            students["parameters"] / 1e6,
+            100 * students["mean"],
+            yerr=100 * students["error"].fillna(0),
             fmt=marker,
             markersize=5,
             color=colour,

@@ -3,13 +3,12 @@
 import io
 
 import numpy as np
-from numpy.lib.format import open_memmap
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from tqdm import tqdm
 
-from transfer_atlas.errors import InputError
-from transfer_atlas.images import read_encoded
-from transfer_atlas.tables import atomic
+from transfer_atlas.errors import InputError, one_line
+from transfer_atlas.files import new_array
+from transfer_atlas.images.readers import read_encoded
 
 
 def evaluation_transform(geometry):
@@ -37,23 +36,21 @@ def decode_images(files, image_column, rows, geometry, path):
         path: .npy file to write, uint8 [images, size, size, 3].
 
     Raises:
-        InputError: an image that does not decode, with its file and row.
+        InputError: an image that does not decode, with its file and row; no room on the disk.
     """
     size = geometry["input_size"]
     transform = evaluation_transform(geometry)
-    with atomic(path) as partial:
-        pixels = open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3))
+    with new_array(path, np.uint8, (len(rows), size, size, 3)) as pixels:
         encoded = tqdm(read_encoded(files, image_column, rows), total=len(rows), desc="decode", mininterval=2)
         for number, (file, row, data) in enumerate(encoded):
             pixels[number] = np.asarray(transform(_open_image(data, file, row))).transpose(1, 2, 0)
-        pixels.flush()
 
 
 def _open_image(data, file, row):
     try:
         return Image.open(io.BytesIO(data)).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, TypeError) as error:
-        raise InputError(f"{file}, row {row}: image does not decode ({error}); mend or remove it") from None
+    except (OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{file}, row {row}: image does not decode ({one_line(error)}); mend or remove it") from None
 
 
 def open_pixels(path):

@@ -3,12 +3,13 @@
 import numpy as np
 import pandas as pd
 import torch
-from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.tables import atomic
-from transfer_atlas.zoo import Input
+from transfer_atlas.files import new_array
+from transfer_atlas.zoo.build import Input
+
+SMALLEST = -6e4  # float16 ends at -65504
 
 
 def infer(model, pixels, batch_size, device):
@@ -31,7 +32,7 @@ def infer(model, pixels, batch_size, device):
 
 
 def compute_logits(model, views, batch_size, device, path, name):
-    """Write the logits of all views as float16 [views, images, classes].
+    """Write the logits of all views as float16 [views, images, classes], as `to_storage` makes them.
 
     Args:
         model: network in eval mode on `device`.
@@ -45,7 +46,7 @@ def compute_logits(model, views, batch_size, device, path, name):
         float32 [images, classes], the logits of view 0 before rounding.
 
     Raises:
-        InputError: a logit is NaN or infinite.
+        InputError: a logit is NaN or infinite; no room on the disk.
     """
     answers = [infer(model, pixels, batch_size, device) for pixels in views]
     for view, logits in enumerate(answers):
@@ -54,12 +55,19 @@ def compute_logits(model, views, batch_size, device, path, name):
             raise InputError(
                 f"model {name}: logits of image {bad[0].item()}, view {view} are not finite; check its weights"
             )
-    with atomic(path) as partial:
-        stored = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(answers), *answers[0].shape))
+    with new_array(path, np.float16, (len(answers), *answers[0].shape)) as stored:
         for view, logits in enumerate(answers):
-            stored[view] = logits.numpy()
-        stored.flush()
+            stored[view] = to_storage(logits).numpy()
     return answers[0]
+
+
+def to_storage(logits):
+    """Logits as float16 with the largest of each row at 0, which changes no softmax; what is far below is cut off.
+
+    Args:
+        logits: float32 [images, classes] of any size.
+    """
+    return (logits - logits.amax(dim=1, keepdim=True)).clamp(min=SMALLEST).half()
 
 
 def mean_softmax_by_class(logits, labels, classes):
@@ -73,7 +81,7 @@ def mean_softmax_by_class(logits, labels, classes):
     Returns:
         float32 [classes, classes]: row c is the mean softmax over the images of class c, 0 without images.
     """
-    labels = torch.as_tensor(np.asarray(labels), dtype=torch.long)
+    labels = torch.tensor(np.asarray(labels), dtype=torch.long)
     sums = torch.zeros(classes, classes, dtype=torch.float64).index_add_(0, labels, logits.double().softmax(dim=1))
     counts = labels.bincount(minlength=classes).clamp(min=1)
     return (sums / counts[:, None]).float().numpy()

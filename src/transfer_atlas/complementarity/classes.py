@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from transfer_atlas.errors import InputError
-from transfer_atlas.predictions import read_answers
+from transfer_atlas.errors import InputError, one_line
+from transfer_atlas.logits.answers import read_answers
 
 
 def embed_classes(classes, confusions=None, predictions=None, text_model=None):
@@ -42,7 +42,7 @@ def mean_predictions(answers, classes):
     """How often the models of a zoo predict each class, per class of the image.
 
     Args:
-        answers: complementarity.Answers.
+        answers: logits.answers.Answers.
         classes: number of classes.
 
     Returns:
@@ -80,7 +80,19 @@ def embed_names(names, text_model):
         encoder = SentenceTransformer(text_model)
     except Exception as error:
         # the hub, tokenizers and torch raise their own kinds
-        raise InputError(
-            f"complementarity.text_model: {text_model} cannot be loaded: {' '.join(str(error).split())[:200]}"
-        ) from error
+        raise InputError(f"complementarity.text_model: {text_model} cannot be loaded: {one_line(error)}") from error
     return np.asarray(encoder.encode(list(names), show_progress_bar=False), np.float32)
+
+
+def unit_rows(embeddings):
+    """Scale the rows of float [classes, dims] to length 1, as float32; rows of zeros stay."""
+    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return (embeddings / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def mean_cosine(unit):
+    """Mean cosine over unordered pairs of different rows; float32 [classes, dims] of unit length; NaN for one row."""
+    classes = len(unit)
+    if classes < 2:
+        return np.nan
+    return (np.square(unit.sum(axis=0, dtype=np.float64)).sum() - classes) / (classes * (classes - 1))

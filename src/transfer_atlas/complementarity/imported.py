@@ -1,4 +1,4 @@
-"""Answers of all models: read for comparison, or taken over from files made elsewhere. Needs no torch."""
+"""Answers made elsewhere, taken over into the project's own tables. Needs no torch."""
 
 import re
 from collections import Counter
@@ -9,88 +9,14 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from transfer_atlas.complementarity import Answers
-from transfer_atlas.errors import InputError
+from transfer_atlas.errors import InputError, one_line
+from transfer_atlas.logits.answers import describe_difference
+from transfer_atlas.schemas import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
-from transfer_atlas.tables import (
-    SCHEMAS,
-    exclusion,
-    fingerprint,
-    read_metadata,
-    read_table,
-    write_excluded,
-    write_table,
-)
+from transfer_atlas.tables import fingerprint, write_excluded, write_table
 
 REQUIRED = ("image", "label", "prediction")
 PROBABILITIES = ("label_probability", "confidence")
-LARGEST_CLASS = 10_000_000  # larger integers are hardly class ids, and every class takes memory
-
-
-def read_answers(paths):
-    """Read the predictions tables of all models that are not excluded.
-
-    Args:
-        paths: predictions tables, one per model and named after it, or the folder that holds them.
-
-    Returns:
-        Answers, in the order of `paths`.
-
-    Raises:
-        InputError: fewer than two models, or a model that answered other images or labels than most others.
-    """
-    paths = sorted(Path(paths).glob("*.parquet")) if isinstance(paths, str) else map(Path, paths)
-    paths = [path for path in paths if exclusion(path) is None]
-    if len(paths) < 2:
-        raise InputError(
-            f"{len(paths)} model(s) with predictions; a comparison needs two, see remark in models.parquet"
-        )
-    reference = paths[find_odd([read_metadata(path)["fingerprint"] for path in paths], paths)]
-    labels = pq.read_table(reference, columns=["label"])["label"].to_numpy()
-    prediction = np.empty((len(paths), len(labels)), np.int32)
-    confidence = np.empty((len(paths), len(labels)), np.float32)
-    for row, path in enumerate(paths):
-        table = pq.read_table(path, columns=["prediction", "confidence"])
-        prediction[row], confidence[row] = table["prediction"].to_numpy(), table["confidence"].to_numpy()
-    return Answers([path.stem for path in paths], labels, prediction, confidence)
-
-
-def find_odd(fingerprints, paths):
-    """Position of the first model of the majority, after checking that there is no minority.
-
-    Args:
-        fingerprints: digest of images and labels, per model.
-        paths: predictions tables, as many.
-
-    Returns:
-        Position of the first model.
-
-    Raises:
-        InputError: names the first model whose images or labels differ from those of most models, and where.
-    """
-    majority = fingerprints.index(Counter(fingerprints).most_common(1)[0][0])
-    for path, found in zip(paths, fingerprints, strict=True):
-        if found != fingerprints[majority]:
-            columns = ["image", "label"]
-            fault = _difference(read_table(path, columns), read_table(paths[majority], columns))
-            raise InputError(f"model {path.stem}: {fault}; compute its logits again")
-    return majority
-
-
-def _difference(table, reference):
-    """How image ids and labels differ from those of most models, in words; both in their own order."""
-    missing = reference.loc[~reference["image"].isin(table["image"]), "image"]
-    if len(missing):
-        return f"image '{missing.iloc[0]}' is missing, as are {len(missing):,} of {len(reference):,} images in all"
-    extra = table.loc[~table["image"].isin(reference["image"]), "image"]
-    if len(extra):
-        return f"image '{extra.iloc[0]}' is not among the {len(reference):,} images of most other models"
-    merged = table.merge(reference, on="image", suffixes=("", "_of_others"))
-    other = merged[merged["label"] != merged["label_of_others"]]
-    if len(other):
-        row = other.iloc[0]
-        return f"image '{row['image']}' has label '{row['label']}', but '{row['label_of_others']}' in most other models"
-    return "its images stand in another order"
 
 
 @dataclass
@@ -113,8 +39,8 @@ class Imported:
 def import_predictions(files, columns, on_error):
     """Take over predictions made elsewhere.
 
-    Rows may come in any order; the images are sorted by id. Classes that are integers in all files keep their numbers,
-    else the names of labels and predictions are sorted and numbered.
+    Rows may come in any order; the images are sorted by id. The classes that occur as labels or predictions are sorted
+    (as numbers where all are integers) and numbered from 0; where that changes them, their names keep what they were.
 
     Args:
         files: Parquet, CSV or tab-separated files: one per model and named after it, or with a column for the model.
@@ -200,7 +126,7 @@ def _read_file(file, columns):
                 na_values=["", "nan", "NaN"],
             )
     except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as a table ({' '.join(str(error).split())[:200]})") from None
+        raise InputError(f"{file}: cannot be read as a table ({one_line(error)})") from None
     frame = frame.rename(columns=theirs)
     missing = [columns[name] for name in REQUIRED if name not in frame]
     if missing:
@@ -242,7 +168,7 @@ def _as_classes(frame, name):
     if pd.api.types.is_float_dtype(values) and (values == values.round()).all():
         values = values.astype(np.int64)
     if pd.api.types.is_integer_dtype(values):
-        _refuse(frame, ~values.between(0, LARGEST_CLASS), f"{name} is not a class id (0, 1, 2, ...)")
+        _refuse(frame, values < 0, f"{name} is not a class id (0, 1, 2, ...)")
         return values.astype("category")
     return values.astype(str).astype("category")
 
@@ -256,7 +182,7 @@ def _compare_image_sets(answers):
     reference = next(answers[model] for model, found in prints.items() if found == majority)
     reference = reference[["image", "label"]].astype(str)
     return {
-        model: _difference(answers[model][["image", "label"]].astype(str), reference)
+        model: describe_difference(answers[model][["image", "label"]].astype(str), reference)
         for model, found in prints.items()
         if found != majority
     }
@@ -270,18 +196,17 @@ def _codes_of_labels(frame):
 
 
 def _number_classes(answers, faults):
-    """Number the classes of all models alike and build the tables."""
+    """Number the classes that occur, for all models alike, and build the tables."""
     columns = [frame[name] for frame in answers.values() for name in ("label", "prediction")]
-    if all(pd.api.types.is_integer_dtype(column.cat.categories) for column in columns):
-        names, numbers = None, int(max(column.cat.categories.max() for column in columns)) + 1
-        ids = [column.astype(np.int32) for column in columns]
-    else:
-        names = sorted({str(name) for column in columns for name in column.cat.categories})
-        numbers, place = len(names), {name: number for number, name in enumerate(names)}
-        ids = [
-            np.array([place[str(name)] for name in column.cat.categories], np.int32)[column.cat.codes]
-            for column in columns
-        ]
+    integers = all(pd.api.types.is_integer_dtype(column.cat.categories) for column in columns)
+    kind = int if integers else str
+    occurring = sorted({kind(name) for column in columns for name in column.cat.categories})
+    numbers, place = len(occurring), {name: number for number, name in enumerate(occurring)}
+    names = None if integers and occurring == list(range(numbers)) else list(map(str, occurring))
+    ids = [
+        np.array([place[kind(name)] for name in column.cat.categories], np.int32)[column.cat.codes]
+        for column in columns
+    ]
     label = np.asarray(ids[0])
     predictions = {
         model: pd.DataFrame(

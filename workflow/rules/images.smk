@@ -1,7 +1,7 @@
 """Images in one fixed order, decoded once per evaluation geometry.
 
 INPUTS
-    Parquet files under config["images"]["root"]
+    Parquet files under config["images"]["root"]; parameters, not inputs, so that a dry run needs none
 
 OUTPUTS
     index_images   <results>/images/{train,transfer,evaluation}.parquet  id, row and label per image
@@ -11,10 +11,6 @@ OUTPUTS
 
 
 rule index_images:
-    input:
-        train=FILES["train"],
-        evaluation=FILES["evaluation"],
-        code=code("images"),
     output:
         train="<results>/images/train.parquet",
         transfer="<results>/images/transfer.parquet",
@@ -26,19 +22,23 @@ rule index_images:
         mem_mb=1000,
         runtime=30,
     params:
-        label_column=lookup("images/label_column", within=config),
-        classes=lookup("images/classes", within=config),
-        transfer_images=lookup("images/transfer_images", within=config),
+        images=images_for(
+            "root",
+            "train",
+            "evaluation",
+            "label_column",
+            "classes",
+            "transfer_images",
+        ),
         seed=lookup("seed", within=config),
+        code=code_of("index_images"),
     script:
         "../scripts/index_images.py"
 
 
 rule decode_images:
     input:
-        files=files_of,
         index="<results>/images/{split}.parquet",
-        code=code("pixels"),
     output:
         "<results>/pixels/{split}/{geometry}.npy",
     log:
@@ -47,7 +47,8 @@ rule decode_images:
         mem_mb=2000,
         runtime=240,
     params:
-        image_column=lookup("images/image_column", within=config),
+        images=images_for("root", "train", "evaluation", "image_column"),
         geometry=geometry_from_name,
+        code=code_of("decode_images"),
     script:
         "../scripts/decode_images.py"

@@ -1,4 +1,4 @@
-"""Compiled loops over all pairs of models; they know arrays only.
+"""Compiled loops over all pairs of models, class by class; they know arrays only.
 
 Correctness is packed by class: class c owns the words first_word[c] to first_word[c + 1] - 1, 64 images a word, so that
 the flips of one pair in one class are a few popcounts. Every pair is computed on its own, so results do not
@@ -6,32 +6,12 @@ depend on the number of threads.
 """
 
 import numpy as np
-from numba import njit, prange, types
-from numba.extending import intrinsic
+from numba import njit, prange
 
-WORD = 64
-TILE = 16  # models a side: two tiles of float32 answers to CHUNK images stay in the L2 cache
-CHUNK = 4096
+from transfer_atlas.complementarity.bits import WORD, pack_bits, popcount
+
 DIMS = 128  # of an embedding at a time: 1,000 classes take half a megabyte, which stays in the L2 cache
 TEACHERS = 64  # that are served before the next DIMS come into the cache
-
-
-@intrinsic
-def popcount(typing_context, word):
-    """Number of set bits of a 64-bit word, as int64; numba has no function for LLVM's instruction."""
-
-    def generate(context, builder, signature, arguments):
-        return builder.ctpop(arguments[0])
-
-    return types.int64(types.uint64), generate
-
-
-def pack_bits(bits):
-    """Pack bool [rows, images] into uint64 [rows, ceil(images / 64)]; missing images are 0."""
-    rows, images = bits.shape
-    padded = np.zeros((rows, -(-images // WORD) * WORD), dtype=bool)
-    padded[:, :images] = bits
-    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)
 
 
 def pack_by_class(correct, labels, classes):
@@ -60,21 +40,6 @@ def pack_by_class(correct, labels, classes):
         bits[place] = answers
         right[row] = pack_bits(bits[None])[0]
     return right, ~right & taken, first_word
-
-
-def pack_planes(predictions):
-    """Slice predictions into bit planes.
-
-    Args:
-        predictions: int [models, images], not negative.
-
-    Returns:
-        uint64 [models, planes, words]: plane p holds bit p of every prediction.
-    """
-    planes = max(1, int(predictions.max()).bit_length())
-    return np.stack(
-        [pack_bits(np.stack([(row >> plane) & 1 for plane in range(planes)]).astype(bool)) for row in predictions]
-    )
 
 
 @njit(parallel=True, cache=True)
@@ -256,77 +221,3 @@ def _sort_largest_first(values, order):
     for index in range(len(values)):
         order[start[values[index]]] = index
         start[values[index]] += 1
-
-
-@njit(cache=True)
-def _tiles(models):
-    """Pairs of tiles on and above the diagonal, int64 [tile pairs, 2]."""
-    count = (models + TILE - 1) // TILE
-    tiles = np.empty((count * (count + 1) // 2, 2), np.int64)
-    filled = 0
-    for first in range(count):
-        for second in range(first, count):
-            tiles[filled, 0], tiles[filled, 1] = first * TILE, second * TILE
-            filled += 1
-    return tiles
-
-
-@njit(parallel=True, cache=True)
-def count_same(planes, images):
-    """Images on which two models predict the same class, for all pairs.
-
-    Args:
-        planes: uint64 [models, planes, words] of `pack_planes`.
-        images: number of images.
-
-    Returns:
-        int32 [models, models], symmetric.
-    """
-    models, depth, words = planes.shape
-    same = np.empty((models, models), np.int32)
-    tiles = _tiles(models)
-    for tile in prange(len(tiles)):
-        differ = np.empty(words, np.uint64)
-        for i in range(tiles[tile, 0], min(tiles[tile, 0] + TILE, models)):
-            for j in range(max(i, tiles[tile, 1]), min(tiles[tile, 1] + TILE, models)):
-                differ[:] = 0
-                for plane in range(depth):
-                    a, b = planes[i, plane], planes[j, plane]
-                    for word in range(words):
-                        differ[word] |= a[word] ^ b[word]
-                different = 0
-                for word in range(words):
-                    different += popcount(differ[word])
-                same[i, j] = same[j, i] = images - different
-    return same
-
-
-@njit(parallel=True, cache=True, fastmath={"reassoc"})
-def count_confident_choice(signed):
-    """Images that the more confident of two models gets right, for all pairs.
-
-    Args:
-        signed: float32 [models, images], the confidence where the model is right and minus the confidence where
-            it is wrong: the sum of two has the sign of the more confident one.
-
-    Returns:
-        float64 [models, models], symmetric; images on which equal confidences disagree count one half.
-    """
-    models, images = signed.shape
-    chosen = np.zeros((models, models), np.float64)
-    tiles = _tiles(models)
-    half = np.float32(0.5)
-    for tile in prange(len(tiles)):
-        for start in range(0, images, CHUNK):
-            stop = min(start + CHUNK, images)
-            for i in range(tiles[tile, 0], min(tiles[tile, 0] + TILE, models)):
-                for j in range(max(i, tiles[tile, 1]), min(tiles[tile, 1] + TILE, models)):
-                    a, b = signed[i, start:stop], signed[j, start:stop]
-                    count = np.float32(0)  # exact: halves of at most CHUNK images
-                    for image in range(stop - start):
-                        total = a[image] + b[image]
-                        count += (half if total > 0 else np.float32(0)) + (half if total >= 0 else np.float32(0))
-                    chosen[i, j] += count
-                    if i != j:
-                        chosen[j, i] += count
-    return chosen

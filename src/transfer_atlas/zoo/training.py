@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from transfer_atlas.zoo import Input
+from transfer_atlas.errors import InputError
+from transfer_atlas.zoo.build import Input, build_model
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,36 @@ class TrainingRecipe:
     flip: bool
     shift: int
     seed: int
+
+
+def train_zoo_model(row, recipe, classes, input_size, pixels, labels, device, on_error):
+    """Build one model of the zoo and train it.
+
+    Args:
+        row: row of the zoo sheet.
+        recipe: training recipe of the config, a dict.
+        classes: number of classes.
+        input_size: side of the input in pixels.
+        pixels: as in `train_model`.
+        labels: as in `train_model`.
+        device: where to train.
+        on_error: `exclude` gives no weights for a model that cannot be built.
+
+    Returns:
+        (weights, reason): the state dict, and None; or no weights and the reason.
+
+    Raises:
+        InputError: the model cannot be built (on_error: fail).
+    """
+    recipe = TrainingRecipe(**recipe)
+    torch.manual_seed(recipe.seed)  # initial weights
+    try:
+        model = build_model({**row, "weights": "random"}, classes, input_size)
+    except InputError as error:
+        if on_error == "fail":
+            raise
+        return {}, str(error)
+    return train_model(model, pixels, labels, recipe, device).state_dict(), None
 
 
 def train_model(model, pixels, labels, recipe, device):
@@ -48,18 +79,19 @@ def train_model(model, pixels, labels, recipe, device):
         optimizer, max_lr=recipe.lr, epochs=recipe.epochs, steps_per_epoch=batches_per_epoch, pct_start=0.2
     )
     for epoch in range(recipe.epochs):
-        order, losses = generator.permutation(len(labels)), []
+        order, objectives = generator.permutation(len(labels)), []
         steps = tqdm(np.array_split(order, batches_per_epoch), desc=f"epoch {epoch + 1}/{recipe.epochs}", mininterval=2)
         for batch in steps:
             images = torch.from_numpy(augment(pixels[batch], recipe, generator))
             logits = model(to_input(images))  # [batch, classes]
-            loss = functional.cross_entropy(logits, labels[batch].to(device), label_smoothing=recipe.label_smoothing)
+            here = labels[batch].to(device)
+            objective = functional.cross_entropy(logits, here, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
-            loss.backward()
+            objective.backward()
             optimizer.step()
             schedule.step()
-            losses.append(loss.detach())
-        print(f"epoch {epoch + 1}: mean loss {torch.stack(losses).mean():.4f}")
+            objectives.append(objective.detach())
+        print(f"epoch {epoch + 1}: mean cross-entropy {torch.stack(objectives).mean():.4f}")
     return model.eval()
 
 

@@ -1,0 +1,99 @@
+"""What every model knows that another does not, counted for all ordered pairs."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.special import xlogy
+
+from transfer_atlas.complementarity import agreement_kernels, flip_kernels
+from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
+
+# the percentages of the flips whose classes are counted (the paper's Fig. 2)
+TOP_PERCENTS = (2, 5, 20, 50)
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """Counts of all ordered pairs; arrays are [students, teachers] unless it says otherwise.
+
+    Attributes:
+        models: names.
+        images: number of images.
+        classes: number of classes that have images.
+        right: int [models], images that each model gets right.
+        flips: int32, positive flips; the transpose holds the negative flips.
+        entropy: float64 in nats, of the positive flips over classes.
+        top_classes: int32 [students, teachers, TOP_PERCENTS].
+        same: int32, images with equal predictions.
+        chosen: float64, images that the more confident of the two gets right, NaN without confidences.
+        similarity: float32 [students, teachers, TOP_PERCENTS], relative to the mean over all classes, or None.
+    """
+
+    models: list[str]
+    images: int
+    classes: int
+    right: np.ndarray
+    flips: np.ndarray
+    entropy: np.ndarray
+    top_classes: np.ndarray
+    same: np.ndarray
+    chosen: np.ndarray
+    similarity: np.ndarray | None
+
+    def of_students(self, first, last):
+        """The same for the rows of students `first` to `last - 1`, as a dict."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value[first:last] if isinstance(value, np.ndarray) and value.ndim > 1 else value
+            for name, value in arrays.items()
+        }
+
+
+def count_pairs(answers, embeddings=None):
+    """Count everything that the complementarity table needs, for all ordered pairs.
+
+    Positive flips are the images that the student gets wrong and the teacher right.
+
+    Args:
+        answers: Answers of at least one model.
+        embeddings: float [classes, dims], one row per class, or None; cosines of rows are class similarities.
+
+    Returns:
+        PairCounts.
+    """
+    images_of_class = answers.images_of_class
+    classes = len(images_of_class)
+    right, wrong, first_word = flip_kernels.pack_by_class(answers.correct, answers.labels, classes)
+    k = np.arange(images_of_class.max() + 1, dtype=float)
+    flips, entropy, top_classes = flip_kernels.count_flips(
+        right, wrong, first_word, xlogy(k, k), np.array(TOP_PERCENTS, dtype=np.int64)
+    )
+    similarity = None
+    if embeddings is not None:
+        unit = unit_rows(embeddings[:classes])
+        cosines = flip_kernels.similarity_of_top_classes(
+            right, wrong, first_word, top_classes, flip_kernels.block_embeddings(unit)
+        )
+        similarity = cosines / mean_cosine(unit[images_of_class > 0]) - 1
+    return PairCounts(
+        models=list(answers.models),
+        images=len(answers.labels),
+        classes=int((images_of_class > 0).sum()),
+        right=answers.correct.sum(axis=1),
+        flips=flips,
+        entropy=entropy,
+        top_classes=top_classes,
+        same=agreement_kernels.count_same(agreement_kernels.pack_planes(answers.prediction), len(answers.labels)),
+        chosen=_count_confident_choice(answers),
+        similarity=similarity,
+    )
+
+
+def _count_confident_choice(answers):
+    """NaN where one of the two has given no confidence."""
+    known = ~np.isnan(answers.confidence).any(axis=1)
+    chosen = np.full((len(known), len(known)), np.nan)
+    if known.any():
+        signed = np.where(answers.correct[known], answers.confidence[known], -answers.confidence[known])
+        chosen[np.ix_(known, known)] = agreement_kernels.count_confident_choice(signed)
+    return chosen

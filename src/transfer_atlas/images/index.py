@@ -1,0 +1,107 @@
+"""Image data sets in one fixed order, with ids and labels."""
+
+import numpy as np
+import pandas as pd
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.images.readers import class_names, read_column
+
+
+def index_images(files, label_column, classes, transfer_images, seed):
+    """List the images of all splits, and draw the transfer images from the training images.
+
+    Args:
+        files: dict of `train` and `evaluation` to Parquet shards.
+        label_column: integer column with the class.
+        classes: number of classes.
+        transfer_images: size of the transfer subset, as in `stratified_subset`.
+        seed: seed of the draw.
+
+    Returns:
+        (indexes, table): dict of split (train, transfer, evaluation) to its images table, and the classes table.
+
+    Raises:
+        InputError: as `read_index` and `stratified_subset` do.
+    """
+    indexes = {split: read_index(files[split], split, label_column, classes) for split in ("train", "evaluation")}
+    indexes["transfer"] = stratified_subset(indexes["train"], transfer_images, seed)
+    names = class_names(files["evaluation"][0], label_column)
+    return indexes, describe_classes(indexes["evaluation"], names, classes)
+
+
+def read_index(files, split, label_column, classes):
+    """List the images of one split in the order of its files.
+
+    Args:
+        files: Parquet shards in the Hugging Face layout.
+        split: name that the ids start with.
+        label_column: integer column with the class.
+        classes: number of classes; labels are 0 to classes - 1.
+
+    Returns:
+        DataFrame with columns image (id), row, label.
+
+    Raises:
+        InputError: no such column, a label outside the classes, or class names that are more or fewer.
+    """
+    labels = []
+    for file in files:
+        _check_class_names(file, label_column, classes)
+        labels.append(read_column(file, label_column).to_numpy())
+        _check_labels(labels[-1], file, label_column, classes)
+    labels = np.concatenate(labels)
+    rows = np.arange(len(labels))
+    return pd.DataFrame({"image": [f"{split}/{row:08d}" for row in rows], "row": rows, "label": labels})
+
+
+def _check_labels(labels, file, column, classes):
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(f"{file}: column '{column}' should hold integers without gaps, not {labels.dtype}")
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise InputError(
+            f"{file}, row {wrong[0]}: label {labels[wrong[0]]} is outside 0 to {classes - 1} (images.classes: {classes})"
+        )
+
+
+def _check_class_names(file, column, classes):
+    names = class_names(file, column)
+    if names is not None and len(names) != classes:
+        raise InputError(f"{file}: names {len(names)} classes in '{column}', but images.classes is {classes}")
+
+
+def describe_classes(index, names, classes):
+    """The classes table of a split.
+
+    Args:
+        index: images table.
+        names: class names in the order of their ids, or None.
+        classes: number of classes.
+    """
+    images = np.bincount(index["label"], minlength=classes)
+    return pd.DataFrame({"class": np.arange(classes), "name": names, "images": images})
+
+
+def stratified_subset(index, size, seed):
+    """Draw rows of `index` with the class shares of the whole, in the order of the data set.
+
+    Args:
+        index: images table.
+        size: number of rows, or a share of them below 1.
+        seed: seed of the draw.
+
+    Raises:
+        InputError: fewer rows than asked for.
+    """
+    size = max(1, round(size * len(index))) if size < 1 else int(size)
+    if size > len(index):
+        raise InputError(f"images.transfer_images: {size} asked for, but the training split has {len(index)} images")
+    generator = np.random.default_rng(seed)
+    labels = index["label"].to_numpy()
+    counts = np.bincount(labels)
+    exact = counts * size / len(index)
+    take = np.floor(exact).astype(int)
+    # the largest remainders get the images that rounding down left over
+    take[np.argsort(take - exact, kind="stable")[: size - take.sum()]] += 1
+    chosen = [generator.permutation(np.flatnonzero(labels == c))[:n] for c, n in enumerate(take)]
+    return index.iloc[np.sort(np.concatenate(chosen))].reset_index(drop=True)

@@ -1,0 +1,65 @@
+"""Deterministic augmented views of images."""
+
+import hashlib
+
+import numpy as np
+
+from transfer_atlas.errors import InputError
+
+
+def view_seed(seed, image, view):
+    """Seed of one augmented view: a pure function of study seed, image id and view number."""
+    digest = hashlib.blake2b(f"{seed}/{image}/{view}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def make_view(pixels, images, view, transforms, seed):
+    """Augment decoded images; the same call gives the same pixels on any machine and with any workers.
+
+    Args:
+        pixels: uint8 [images, height, width, 3], the evaluation crops, which are view 0.
+        images: ids of the images.
+        view: number of the view; 0 returns `pixels` as it is.
+        transforms: list of {name, **arguments} of torchvision.transforms.v2, applied in order.
+        seed: seed of the study.
+
+    Returns:
+        uint8 [images, height, width, 3].
+
+    Raises:
+        InputError: a transform refuses its arguments or changes the size of the image.
+    """
+    if view == 0:
+        return pixels
+    import torch
+
+    augment = _compose(transforms)
+    augmented = np.empty_like(pixels)
+    with torch.random.fork_rng(devices=[]):
+        for number, image in enumerate(images):
+            torch.manual_seed(view_seed(seed, image, view))
+            changed = augment(torch.from_numpy(np.array(pixels[number])).permute(2, 0, 1))
+            if changed.shape[1:] != pixels.shape[1:3]:
+                raise InputError(
+                    f"views.transforms: change the size of the images to {tuple(changed.shape[1:])}, but it must stay {pixels.shape[1:3]}"
+                )
+            augmented[number] = changed.permute(1, 2, 0).numpy()
+    return augmented
+
+
+def make_views(pixels, images, count, transforms, seed):
+    """All `count` views of the images, as a list; arguments as in `make_view`."""
+    return [make_view(pixels, images, view, transforms, seed) for view in range(count)]
+
+
+def _compose(transforms):
+    from torchvision.transforms import v2
+
+    steps = []
+    for transform in transforms:
+        arguments = {key: value for key, value in transform.items() if key != "name"}
+        try:
+            steps.append(getattr(v2, transform["name"])(**arguments))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"views.transforms: {transform['name']} refuses {arguments}: {error}") from None
+    return v2.Compose(steps or [v2.Identity()])

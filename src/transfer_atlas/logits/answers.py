@@ -1,0 +1,126 @@
+"""What all models answered, read together. Needs no torch."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.tables import exclusion, read_metadata, read_table
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What all models answered to the same images.
+
+    Attributes:
+        models: names.
+        labels: int [images].
+        prediction: int [models, images].
+        confidence: float32 [models, images], the largest probability, NaN where a model has not given it.
+    """
+
+    models: list[str]
+    labels: np.ndarray
+    prediction: np.ndarray
+    confidence: np.ndarray
+
+    @cached_property
+    def correct(self):
+        """Bool [models, images]."""
+        return self.prediction == self.labels
+
+    @property
+    def images_of_class(self):
+        """Int [classes]; classes without images count 0."""
+        return np.bincount(self.labels)
+
+
+def read_answers(paths):
+    """Read the predictions tables of all models that are not excluded.
+
+    Args:
+        paths: predictions tables, one per model and named after it, or the folder that holds them.
+
+    Returns:
+        Answers, in the order of `paths`.
+
+    Raises:
+        InputError: fewer than two models, or a model that answered other images or labels than most others.
+    """
+    paths = [path for path in _tables_in(paths) if exclusion(path) is None]
+    if len(paths) < 2:
+        raise InputError(
+            f"{len(paths)} model(s) with predictions; a comparison needs two, see remark in models.parquet"
+        )
+    reference = paths[majority_of([read_metadata(path)["fingerprint"] for path in paths], paths)]
+    labels = pq.read_table(reference, columns=["label"])["label"].to_numpy()
+    prediction = np.empty((len(paths), len(labels)), np.int32)
+    confidence = np.empty((len(paths), len(labels)), np.float32)
+    for row, path in enumerate(paths):
+        table = pq.read_table(path, columns=["prediction", "confidence"])
+        prediction[row], confidence[row] = table["prediction"].to_numpy(), table["confidence"].to_numpy()
+    return Answers([path.stem for path in paths], labels, prediction, confidence)
+
+
+def _tables_in(paths):
+    return sorted(Path(paths).glob("*.parquet")) if isinstance(paths, str) else list(map(Path, paths))
+
+
+def read_correct(paths):
+    """Read which images each model gets right.
+
+    Args:
+        paths: predictions tables, one per model and named after it.
+
+    Returns:
+        (correct, excluded): dict of model to bool [images], and dict of model to the reason for its exclusion.
+    """
+    reasons = {Path(path).stem: exclusion(path) for path in paths}
+    correct = {
+        Path(path).stem: read_table(path, ["correct"])["correct"].to_numpy()
+        for path in paths
+        if reasons[Path(path).stem] is None
+    }
+    return correct, {model: reason for model, reason in reasons.items() if reason is not None}
+
+
+def majority_of(fingerprints, paths):
+    """Position of the first model of the majority, after checking that there is no minority.
+
+    Args:
+        fingerprints: digest of images and labels, per model.
+        paths: predictions tables, as many.
+
+    Returns:
+        Position of the first model.
+
+    Raises:
+        InputError: names the first model whose images or labels differ from those of most models, and where.
+    """
+    majority = fingerprints.index(Counter(fingerprints).most_common(1)[0][0])
+    for path, found in zip(paths, fingerprints, strict=True):
+        if found != fingerprints[majority]:
+            columns = ["image", "label"]
+            fault = describe_difference(read_table(path, columns), read_table(paths[majority], columns))
+            raise InputError(f"model {path.stem}: {fault}; compute its logits again")
+    return majority
+
+
+def describe_difference(table, reference):
+    """How image ids and labels differ from those of most models, in words; both in their own order."""
+    missing = reference.loc[~reference["image"].isin(table["image"]), "image"]
+    if len(missing):
+        return f"image '{missing.iloc[0]}' is missing, as are {len(missing):,} of {len(reference):,} images in all"
+    extra = table.loc[~table["image"].isin(reference["image"]), "image"]
+    if len(extra):
+        return f"image '{extra.iloc[0]}' is not among the {len(reference):,} images of most other models"
+    merged = table.merge(reference, on="image", suffixes=("", "_of_others"))
+    other = merged[merged["label"] != merged["label_of_others"]]
+    if len(other):
+        row = other.iloc[0]
+        return f"image '{row['image']}' has label '{row['label']}', but '{row['label_of_others']}' in most other models"
+    return "its images stand in another order"

@@ -1,0 +1,67 @@
+"""One model answers all images of a study, or is left out of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.files import save_array
+from transfer_atlas.images.pixels import open_pixels
+from transfer_atlas.images.views import make_views
+from transfer_atlas.logits.inference import compute_logits, mean_softmax_by_class, predict
+from transfer_atlas.provenance import Provenance
+from transfer_atlas.tables import fingerprint, read_table, write_excluded, write_table
+from transfer_atlas.zoo.build import build_model, exclusion_of_weights
+
+
+@dataclass(frozen=True)
+class Split:
+    """Paths of one split: its images table and pixels, and where the logits and predictions go."""
+
+    views: int
+    index: str
+    pixels: str
+    logits: str
+    predictions: str
+
+
+def answer_images(row, classes, input_size, weights, splits, confusions, transforms, seed, on_error, device):
+    """Ask one model about the images of all splits, and write what it answers.
+
+    Args:
+        row: row of the zoo sheet.
+        classes: number of classes.
+        input_size: side of the input in pixels.
+        weights: weights file, or None for the hub's.
+        splits: dict of split to Split; the confusions are those of `evaluation`.
+        confusions: .npy file of `mean_softmax_by_class` to write.
+        transforms: as in `images.views.make_view`.
+        seed: seed of the study.
+        on_error: `exclude` leaves a model that gives no usable answers out of the study: its tables have no rows.
+        device: where to compute.
+
+    Raises:
+        InputError: the model cannot be built, or a logit is not finite (on_error: fail).
+    """
+    provenance = Provenance(row=row, transforms=transforms, seed=seed)
+    try:
+        reason = exclusion_of_weights(weights)
+        if reason is not None:
+            raise InputError(reason)
+        model = build_model(row, classes, input_size, weights).to(device)
+        for name, split in splits.items():
+            index, pixels = read_table(split.index), open_pixels(split.pixels)
+            views = make_views(pixels, index["image"], split.views, transforms, seed)
+            logits = compute_logits(model, views, row["inference_batch_size"], device, split.logits, row["model"])
+            record = {**provenance.record(device), "fingerprint": fingerprint(index["image"], index["label"])}
+            write_table(predict(index, logits), "predictions", split.predictions, record)
+            if name == "evaluation":
+                save_array(confusions, mean_softmax_by_class(logits, index["label"], classes))
+    except InputError as error:
+        if on_error == "fail":
+            raise
+        print(f"excluded: {error}")
+        for split in splits.values():
+            save_array(split.logits, np.empty((0, 0, 0), np.float16))
+            write_excluded("predictions", split.predictions, str(error), provenance.record(device))
+        save_array(confusions, np.empty((0, 0), np.float32))

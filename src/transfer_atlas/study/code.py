@@ -1,0 +1,77 @@
+"""What code a result depends on: a digest that comments and docstrings do not change."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+# rooms that make no number: an edit of how a job logs or writes must not train a zoo again
+PLUMBING = {
+    PACKAGE / name
+    for name in ("errors.py", "files.py", "jobs.py", "provenance.py", "schemas.py", "tables.py", "study/gpus.py")
+}
+
+
+def digest_of_code(*roots):
+    """Digest of Python files and of all modules of this package that they import, directly or not.
+
+    Args:
+        roots: paths of scripts, or modules and data files of the package relative to it, such as
+            `figures/transfer_rate.py` or `figures/paper.mplstyle`.
+
+    Returns:
+        16 hex digits; the same after an edit of comments, docstrings or layout alone.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for path in modules_of(*roots):
+        digest.update(path.name.encode() + meaning_of(path))
+    return digest.hexdigest()
+
+
+def modules_of(*roots):
+    """The files that `digest_of_code` reads: `roots` and what they import, sorted, without the plumbing."""
+    found, open_ = set(), [PACKAGE / root for root in roots]
+    while open_:
+        path = open_.pop()
+        if path not in found and path not in PLUMBING:
+            found.add(path)
+            open_ += imports_of(path)
+    return sorted(found)
+
+
+@cache
+def _parsed(path):
+    return ast.parse(path.read_text())
+
+
+def imports_of(path):
+    """Modules of this package that a Python file imports, wherever in it."""
+    if path.suffix != ".py":
+        return []
+    names = []
+    for node in ast.walk(_parsed(path)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    parts = [name.split(".")[1:] for name in names if name.startswith(f"{PACKAGE.name}.")]
+    return [file for file in (PACKAGE.joinpath(*part).with_suffix(".py") for part in parts if part) if file.is_file()]
+
+
+@cache
+def meaning_of(path):
+    """The syntax tree without docstrings and positions; the bytes of a file that is not Python."""
+    if path.suffix != ".py":
+        return path.read_bytes()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.dump(tree).encode()

@@ -1,0 +1,145 @@
+"""The config as its user wrote it: checked and completed before anything runs.
+
+A study says all that differs from the schema's defaults. Parsed at every start of the workflow, so neither torch nor
+pandas is imported.
+"""
+
+import copy
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+
+from transfer_atlas.errors import InputError, did_you_mean
+
+# what a study of predictions made elsewhere has no use for
+OF_IMAGES = ("seed", "images", "geometry", "views", "zoo", "pairs", "transfer")
+
+
+def load_schema(path):
+    """Read a JSON schema written as YAML."""
+    return yaml.safe_load(Path(path).read_text())
+
+
+def check_study(config, schema):
+    """Check the merged config and complete it, in place.
+
+    Keys that are null are removed; what is not said is filled in from the schema, never from another study.
+
+    Args:
+        config: the merged config.
+        schema: the schema of the config.
+
+    Raises:
+        InputError: the first violation, in one line that names the key.
+    """
+    _remove_nulls(config)
+    _check_kind(config)
+    if "predictions" in config:
+        of_predictions = {key: sub for key, sub in schema["properties"].items() if key not in OF_IMAGES}
+        schema = {**schema, "properties": of_predictions}
+    check(config, schema, "config")
+    for name, method in config.get("transfer", {}).get("methods", {}).items():
+        if "target" not in method and method["label_weight"] != 1:
+            raise InputError(
+                f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
+            )
+
+
+def _remove_nulls(value):
+    for key, item in list(value.items()):
+        if item is None:
+            del value[key]
+        elif isinstance(item, dict):
+            _remove_nulls(item)
+
+
+def _check_kind(config):
+    """One line for what nearly everyone gets wrong first."""
+    if set(config) <= {"study"}:
+        raise InputError(
+            "config: nothing but a study's name, which is no study; give its file with --configfile, "
+            "or --configfile config/config.yaml for the embedded study under another name"
+        )
+    if "predictions" in config and (unused := [key for key in OF_IMAGES if key in config]):
+        raise InputError(
+            f"config: a study of predictions made elsewhere does not read '{unused[0]}'; remove it, or set it to null"
+        )
+
+
+def used_config(config, zoo):
+    """What the study really uses, no more: a copy without training recipes that no model names.
+
+    Args:
+        config: the checked config.
+        zoo: dict of model to its sheet row; empty for a study of predictions.
+    """
+    used = copy.deepcopy(dict(config))
+    if "zoo" in used:
+        named = {row["weights"].removeprefix("train:") for row in zoo.values() if row["weights"].startswith("train:")}
+        used["zoo"]["recipes"] = {name: recipe for name, recipe in used["zoo"]["recipes"].items() if name in named}
+    if used["complementarity"]["class_similarity"] != "text":
+        del used["complementarity"]["text_model"]
+    return used
+
+
+def teacher_targets(schema):
+    """Targets of a method that ask a teacher, as the schema of the config says."""
+    methods = schema["properties"]["transfer"]["properties"]["methods"]
+    return methods["additionalProperties"]["properties"]["target"]["needs_teacher"]
+
+
+def check(value, schema, where):
+    """Return `value` with the schema's defaults filled in.
+
+    Raises:
+        InputError: the first violation, in one line that starts with `where` and names the key.
+    """
+    _fill_defaults(value, schema, {})
+    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+    if errors:
+        raise InputError(f"{where}: {_explain(errors[0])}")
+    return value
+
+
+def _fill_defaults(value, schema, section):
+    """Fill in defaults, outer keys first.
+
+    The entries of a map (a method, a training recipe) take what they do not say from `section`, which holds the map,
+    where it has a key of that name; only then from the schema.
+    """
+    if not isinstance(value, dict):
+        return
+    properties, others = schema.get("properties", {}), schema.get("additionalProperties")
+    for key, sub in properties.items():
+        if key not in value and (key in section or "default" in sub):
+            # a copy: two studies in one process must not share the schema's own dict
+            value[key] = copy.deepcopy(section.get(key, sub.get("default")))
+    for key, item in value.items():
+        if key in properties:
+            is_map = isinstance(properties[key].get("additionalProperties"), dict)
+            _fill_defaults(item, properties[key], value if is_map else {})
+        elif isinstance(others, dict):
+            _fill_defaults(item, others, section)
+
+
+def _explain(error):
+    key = ".".join(map(str, error.path))
+    at = f"key '{key}': " if key else ""
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))[0]
+        full = f"{key}.{unknown}" if key else unknown
+        return f"unknown key '{full}'{did_you_mean(unknown, known)}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"{at}'{missing}' is missing"
+    if error.validator == "enum":
+        return f"{at}{error.instance!r} is not one of {', '.join(error.validator_value)}"
+    if error.validator == "oneOf":
+        options = " or ".join(" and ".join(option["required"]) for option in error.validator_value)
+        return f"{at}give either {options} (a key that is set to null is left out)"
+    if error.validator == "not":
+        return f"{at}'{error.validator_value['required'][0]}' needs target: most_confident"
+    described = error.schema.get("description")
+    return f"{at}{error.message}" + (f" ({described})" if described else "")

@@ -1,0 +1,89 @@
+"""The tables of config/README.md, made from the schemas.
+
+`python -m transfer_atlas.study.documentation` rewrites them in place, from the repository's root.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from transfer_atlas.study.config import load_schema
+
+README = Path("config/README.md")
+SCHEMAS = Path("workflow/schemas")
+
+
+def describe_keys(schema, prefix="", reruns="", leave_out=()):
+    """Rows (key, meaning, default, change reruns) of a schema, section by section.
+
+    Args:
+        schema: schema of an object.
+        prefix: what stands before its keys.
+        reruns: what a change reruns where a key does not say.
+        leave_out: maps that have a table of their own, by full key.
+    """
+    rows = []
+    for key, sub in schema.get("properties", {}).items():
+        full, then = f"{prefix}{key}", sub.get("reruns", reruns)
+        entries = sub.get("additionalProperties")
+        if sub.get("type") == "object" and "properties" in sub:
+            rows += describe_keys(sub, f"{full}.", then, leave_out)
+            continue
+        rows.append((f"`{full}`", sub["description"], _default(sub, key in schema.get("required", [])), then))
+        if isinstance(entries, dict) and "properties" in entries and full not in leave_out:
+            rows += describe_keys(entries, f"{full}.<name>.", then)
+    return rows
+
+
+def _default(schema, required):
+    if required:
+        return "required"
+    default = schema.get("default")
+    if default is None or default in ({}, []):
+        return ""
+    if isinstance(default, dict):
+        return ", ".join(default) if all(isinstance(value, dict) for value in default.values()) else _pairs(default)
+    return f"`{default}`" if isinstance(default, str) else json.dumps(default)
+
+
+def _pairs(default):
+    return ", ".join(f"{key} {value}" for key, value in default.items())
+
+
+def tables(schemas):
+    """The tables by name, as Markdown.
+
+    Args:
+        schemas: folder of the schemas.
+    """
+    config, zoo = (load_schema(Path(schemas) / f"{name}.schema.yaml") for name in ("config", "zoo"))
+    methods = config["properties"]["transfer"]["properties"]["methods"]["additionalProperties"]
+    shared = config["properties"]["transfer"]["properties"]
+    method_rows = [
+        (key, meaning, "as under `transfer`" if key.strip("`") in shared else default)
+        for key, meaning, default, _ in describe_keys(methods)
+    ]
+    return {
+        "config": _table(
+            ("key", "meaning", "default", "change reruns"), describe_keys(config, leave_out={"transfer.methods"})
+        ),
+        "method": _table(("key", "meaning", "default"), method_rows),
+        "sheet": _table(("column", "meaning", "default"), [row[:3] for row in describe_keys(zoo)]),
+    }
+
+
+def _table(header, rows):
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def fill_in(text, schemas):
+    """Replace what stands between `<!-- <name> -->` and `<!-- end -->` by the table of that name."""
+    for name, table in tables(schemas).items():
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.S)
+        text = marks.sub(lambda found, table=table: found[1] + table + found[2], text)
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(fill_in(README.read_text(), SCHEMAS))

@@ -1,0 +1,43 @@
+"""The files that a study starts from: its images, or predictions made elsewhere."""
+
+import glob
+from pathlib import Path
+
+from transfer_atlas.errors import InputError
+
+PREDICTION_SUFFIXES = (".parquet", ".csv", ".tsv")
+
+
+def image_files(images, split):
+    """Find the Parquet shards of one split, sorted by name.
+
+    Args:
+        images: config section `images`.
+        split: train, evaluation, or transfer, whose images are training images.
+
+    Raises:
+        InputError: no file matches.
+    """
+    root, pattern = Path(images["root"]), images["evaluation" if split == "evaluation" else "train"]
+    files = sorted(map(str, root.glob(pattern)))
+    if not files:
+        raise InputError(f"images.root: no file matches {root / pattern}; set images.root to the data set's folder")
+    return files
+
+
+def prediction_files(patterns):
+    """Find the files of predictions made elsewhere, in the order of the patterns, then by name.
+
+    Raises:
+        InputError: a pattern that matches no file, or files of a kind that cannot be read.
+    """
+    files = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob refuses absolute patterns)
+        if not found:
+            raise InputError(f"predictions.files: no file matches {pattern}")
+        files += [file for file in found if file not in files]
+    for file in files:
+        if Path(file).suffix not in PREDICTION_SUFFIXES:
+            raise InputError(f"predictions.files: {file} is none of {', '.join(PREDICTION_SUFFIXES)}")
+    return files

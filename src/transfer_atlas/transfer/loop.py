@@ -1,0 +1,204 @@
+"""One transfer: a student learns from answers that are already on disk."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+from tqdm import tqdm
+
+from transfer_atlas.checkpoint import NoCheckpoint, Progress
+from transfer_atlas.errors import InputError
+from transfer_atlas.transfer.objectives import choose_target, objective
+from transfer_atlas.zoo.build import Input
+
+
+@dataclass(frozen=True)
+class TransferSpec:
+    """Everything that one transfer depends on; fields as in config/README.md, formula in docs/method.md.
+
+    `teacher` is None for the controls; `target` is None where only the labels teach.
+    """
+
+    method: str
+    student: str
+    teacher: str | None
+    seed: int
+    epochs: int
+    batch_size: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    batch_norm: str
+    schedule: str = "constant"
+    warmup_epochs: float = 0
+    clip_gradient: float = 0
+    target: str | None = None
+    confidence: str | None = None
+    label_weight: float = 0.0
+    label_smoothing: float = 0.0
+    temperature: float = 1.0
+    top_k: int = 0
+    slow_weights: dict | None = None
+
+    def __str__(self):
+        """The formula of the objective, for the log."""
+        parts = []
+        if self.target:
+            chosen = f"{self.target}({self.confidence})" if self.confidence else self.target
+            among = f" among its {self.top_k} first classes" if self.top_k else ""
+            parts.append(f"{1 - self.label_weight:g} T^2 KL({chosen} || student){among}, T = {self.temperature:g}")
+        if self.label_weight:
+            smoothed = f", smoothing {self.label_smoothing:g}" if self.label_smoothing else ""
+            parts.append(f"{self.label_weight:g} cross-entropy(labels{smoothed})")
+        if self.slow_weights:
+            parts.append("slow weights: tau {tau:g} every {every_images} images".format(**self.slow_weights))
+        return f"{self.method} {self.teacher or 'no teacher'} -> {self.student}, seed {self.seed}: {' + '.join(parts)}"
+
+
+def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logits, device, checkpoint=None):
+    """Train the student in place; one forward and one backward pass of the student per step, nothing else.
+
+    Args:
+        spec: the transfer.
+        model: the pretrained student.
+        views: list of uint8 [images, size, size, 3]; epoch e trains on view e mod len(views).
+        labels: int [images].
+        student_logits: answers of the frozen student to all views, [views, images, classes].
+        teacher_logits: answers of the teacher to all views, [views, images, classes]; None for the controls.
+        device: where to train.
+        checkpoint: where the training goes on from, and is kept; None for nowhere.
+
+    Returns:
+        Dict of per-epoch lists: epoch_objective, epoch_accuracy, epoch_teacher_share.
+
+    Raises:
+        Stopped: the checkpoint was asked to stop.
+        InputError: the objective is no longer finite.
+    """
+    checkpoint = checkpoint or NoCheckpoint()
+    model, to_input = set_mode(model.to(device), spec.batch_norm), Input(model).to(device)
+    labels = torch.tensor(np.asarray(labels), dtype=torch.long, device=device)
+    progress = _begin(spec, model, device)
+    checkpoint.resume(progress)
+    steps_per_epoch = -(-len(labels) // spec.batch_size)
+    while progress.epoch < spec.epochs:
+        view = progress.epoch % len(views)
+        target, from_teacher = _target(spec, view, student_logits, teacher_logits, labels)
+        batches = np.array_split(progress.generator.permutation(len(labels)), steps_per_epoch)
+        for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
+            here = torch.from_numpy(batch).to(device)
+            logits = model(to_input(torch.from_numpy(views[view][batch])))  # [batch, classes]
+            objectives = _objective(spec, logits, None if target is None else target[here], labels[here])  # [batch]
+            _step(progress, objectives.mean(), spec, progress.epoch + progress.step / steps_per_epoch, len(batch))
+            progress.add(objectives.detach().double().sum(), (logits.detach().argmax(dim=1) == labels[here]).sum())
+            checkpoint.step(progress)
+        _check_finite(progress)
+        progress.end_epoch(
+            epoch_objective=float(progress.objectives) / len(labels),
+            epoch_accuracy=float(progress.right) / len(labels),
+            epoch_teacher_share=float(from_teacher.float().mean()),
+        )
+        checkpoint.step(progress)
+    if progress.slow is not None:
+        model.load_state_dict(progress.slow.state)
+    model.eval()
+    return progress.history
+
+
+def _begin(spec, model, device):
+    """What training changes, before its first step."""
+    print(spec)
+    optimizer = torch.optim.SGD(model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
+    torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
+    slow = SlowWeights(model, **spec.slow_weights) if spec.slow_weights else None
+    return Progress(model, optimizer, np.random.default_rng(spec.seed), device, slow)
+
+
+def _objective(spec, logits, target, labels):
+    return objective(logits, target, labels, spec.label_weight, spec.temperature, spec.label_smoothing, spec.top_k)
+
+
+def _step(progress, mean_objective, spec, epochs_done, images):
+    """One backward pass and one step of the optimizer; slow weights, where there are any, follow."""
+    for group in progress.optimizer.param_groups:
+        group["lr"] = learning_rate(spec, epochs_done)
+    progress.optimizer.zero_grad()
+    mean_objective.backward()
+    if spec.clip_gradient:
+        torch.nn.utils.clip_grad_norm_(progress.model.parameters(), spec.clip_gradient)
+    progress.optimizer.step()
+    if progress.slow is not None:
+        progress.slow.follow(progress.model, images)
+
+
+def learning_rate(spec, epochs_done):
+    """Learning rate of a step; a function of what is done alone, so that a resumed transfer needs no state for it."""
+    if epochs_done < spec.warmup_epochs:
+        return spec.lr * epochs_done / spec.warmup_epochs
+    if spec.schedule == "constant":
+        return spec.lr
+    falling = (epochs_done - spec.warmup_epochs) / (spec.epochs - spec.warmup_epochs)
+    return spec.lr * (1 + math.cos(math.pi * falling)) / 2
+
+
+def set_mode(model, batch_norm):
+    """Put a student into training mode, with its batch-norm statistics kept as they are unless `train`."""
+    model.train()
+    if batch_norm == "frozen":
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+    return model
+
+
+def _target(spec, view, student_logits, teacher_logits, labels):
+    """Target logits of one view and whether the teacher set them, on the device of `labels`."""
+
+    def answers(logits):
+        return None if logits is None else torch.from_numpy(np.array(logits[view])).to(labels.device).float()
+
+    if spec.target is None:
+        return None, torch.zeros(len(labels))
+    return choose_target(spec.target, spec.confidence, answers(student_logits), answers(teacher_logits), labels)
+
+
+def _check_finite(progress):
+    if not math.isfinite(progress.objectives):
+        raise InputError(
+            f"the objective is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
+        )
+
+
+class SlowWeights:
+    """A moving average of a network's weights and floating-point buffers (momentum weight interpolation, MCL).
+
+    Integer buffers are copied, for they have no average.
+    """
+
+    def __init__(self, model, tau, every_images):
+        """Start at the weights of `model`; every `every_images` images the average keeps a share `tau` of itself."""
+        self.tau, self.every_images, self.images = tau, every_images, 0
+        self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    def follow(self, model, images):
+        """Count one step of `images` images, and interpolate as often as that makes due."""
+        due = (self.images + images) // self.every_images - self.images // self.every_images
+        self.images += images
+        if due:
+            for name, value in model.state_dict().items():
+                if value.is_floating_point():
+                    self.state[name].lerp_(value.detach(), 1 - self.tau**due)
+                else:
+                    self.state[name].copy_(value)
+
+    def state_dict(self):
+        """The average and the images counted."""
+        return {"state": self.state, "images": self.images}
+
+    def load_state_dict(self, saved):
+        """Go on from `saved`."""
+        self.images = saved["images"]
+        for name, value in saved["state"].items():
+            self.state[name].copy_(value)

@@ -1,0 +1,94 @@
+"""What the student is taught on each sample: pure functions of logits, nothing reduced over samples.
+
+docs/method.md owns the formula. Logits are float32 [images, classes], labels int64 [images].
+"""
+
+import torch
+from torch.nn import functional
+
+
+def choose_target(target, confidence, student, teacher, labels):
+    """Choose whose answer each sample imitates.
+
+    Args:
+        target: a key of TARGETS.
+        confidence: for most_confident: label (probability of the label) or max (largest probability).
+        student: logits of the frozen student.
+        teacher: logits of the teacher; None where the target needs none.
+        labels: classes of the images.
+
+    Returns:
+        (logits, from_teacher): float32 [images, classes] and bool [images].
+
+    Raises:
+        KeyError: unknown target.
+    """
+    from_teacher = TARGETS[target](confidence, student, teacher, labels)
+    if teacher is None:
+        return student, from_teacher
+    return torch.where(from_teacher[:, None], teacher, student), from_teacher
+
+
+def _always_teacher(confidence, student, teacher, labels):
+    return torch.ones(len(teacher), dtype=torch.bool, device=teacher.device)
+
+
+def _always_student(confidence, student, teacher, labels):
+    return torch.zeros(len(student), dtype=torch.bool, device=student.device)
+
+
+def _more_confident(confidence, student, teacher, labels):
+    """The teacher where it is strictly more confident than the frozen student (the paper's data partitioning, KL-Dist + DP)."""
+    return log_odds(teacher, confidence, labels) > log_odds(student, confidence, labels)
+
+
+# whether the teacher sets the target of each sample; what a target needs stands in the schema of the config
+TARGETS = {"teacher": _always_teacher, "student": _always_student, "most_confident": _more_confident}
+
+
+def log_odds(logits, kind, labels):
+    """Log-odds of the label (kind label) or of the prediction (kind max), float32 [images].
+
+    They order answers as the probabilities do, and go on to do so where probabilities round to 1.
+    """
+    chosen = labels if kind == "label" else logits.argmax(dim=1)
+    others = logits.scatter(1, chosen[:, None], -torch.inf)
+    return logits.gather(1, chosen[:, None]).squeeze(1) - others.logsumexp(dim=1)
+
+
+def imitation(student, target, temperature, top_k=0):
+    """T^2 KL(softmax(target / T) || softmax(student / T)) in nats, float32 [images] (the paper's KL-Dist).
+
+    Args:
+        student: logits of the student that learns.
+        target: logits to imitate.
+        temperature: T.
+        top_k: both softmaxes are taken over the k classes with the target's largest logits; 0 for all classes.
+    """
+    if 0 < top_k < target.shape[1]:
+        kept = target.topk(top_k, dim=1).indices
+        student, target = student.gather(1, kept), target.gather(1, kept)
+    log_student = functional.log_softmax(student / temperature, dim=1)
+    log_target = functional.log_softmax(target / temperature, dim=1)
+    return temperature**2 * functional.kl_div(log_student, log_target, reduction="none", log_target=True).sum(dim=1)
+
+
+def objective(student, target, labels, label_weight, temperature, label_smoothing=0.0, top_k=0):
+    """What a step minimises, before the mean over images: float32 [images], in nats.
+
+    Args:
+        student: logits of the student that learns.
+        target: logits to imitate; None with label_weight 1.
+        labels: classes of the images.
+        label_weight: w, 0 to 1: share of the cross-entropy; imitation has the rest.
+        temperature: of the imitation.
+        label_smoothing: of the cross-entropy.
+        top_k: of the imitation.
+    """
+    terms = []
+    if label_weight > 0:
+        cross_entropy = functional.cross_entropy(student, labels, reduction="none", label_smoothing=label_smoothing)
+        terms.append(label_weight * cross_entropy)
+    if target is not None and label_weight < 1:
+        terms.append((1 - label_weight) * imitation(student, target, temperature, top_k))
+    return sum(terms)

@@ -1,0 +1,133 @@
+"""The models: built by timm, with weights from the hub, a local file or trained here."""
+
+import pkgutil
+
+import timm
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from transfer_atlas.errors import InputError, did_you_mean, one_line
+from transfer_atlas.files import atomic
+
+
+def default_device():
+    """The first GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def build_model(row, classes, input_size, weights=None):
+    """Build one model of the zoo, in eval mode.
+
+    Args:
+        row: row of the zoo sheet: model, architecture, kwargs, weights; mean and std where it says them.
+        classes: number of classes that the model must answer.
+        input_size: side of its input in pixels.
+        weights: safetensors or pth file to load; without one the hub's weights where the row's are `hub`,
+            else a random initialisation.
+
+    Returns:
+        A torch module from [images, 3, size, size] to logits [images, classes].
+
+    Raises:
+        InputError: unknown architecture, arguments that it refuses, weights that do not load, another
+            number of classes.
+    """
+    hub = weights is None and row["weights"] == "hub"
+    overlay = {"input_size": (3, input_size, input_size)} | {
+        key: tuple(row[key]) for key in ("mean", "std") if key in row
+    }
+    kwargs = {key: _resolve(value) for key, value in row["kwargs"].items()}
+    try:
+        if _is_class_path(row["architecture"]):
+            model = _resolve(row["architecture"])(num_classes=classes, img_size=input_size, **kwargs)
+        else:
+            _check_architecture(row, classes, hub)
+            model = timm.create_model(
+                row["architecture"], pretrained=hub, num_classes=classes, pretrained_cfg_overlay=overlay, **kwargs
+            )
+        if weights is not None:
+            timm.models.load_checkpoint(model, str(weights))
+    except InputError:
+        raise
+    except Exception as error:
+        # timm, torch and the hub raise a dozen kinds here; each means that this row cannot be built
+        raise InputError(
+            f"model {row['model']}: cannot be built from {row['architecture']} with weights "
+            f"{weights or row['weights']}: {one_line(error)}"
+        ) from error
+    if not getattr(model, "pretrained_cfg", None):
+        model.pretrained_cfg = {key: overlay[key] for key in ("mean", "std") if key in overlay}
+    return model.eval()
+
+
+def save_weights(weights, path, excluded=None):
+    """Write a state dict as a safetensors file, whole or not at all.
+
+    Args:
+        weights: the state dict.
+        path: file to write.
+        excluded: reason for which the model is left out of the study (on_error: exclude); None where it is not.
+    """
+    with atomic(path) as partial:
+        save_file(weights, partial, metadata={"excluded": excluded} if excluded else None)
+
+
+def exclusion_of_weights(path):
+    """Why the model of a weights file was left out of the study, or None if it was not."""
+    if path is None or not str(path).endswith(".safetensors"):
+        return None
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get("excluded")
+
+
+def _is_class_path(name):
+    return name.startswith("timm.")
+
+
+def _resolve(value):
+    """Turn a dotted path into timm, such as timm.layers.GatedMlp, into the object it names."""
+    if isinstance(value, str) and _is_class_path(value):
+        return pkgutil.resolve_name(value)
+    return value
+
+
+def _check_architecture(row, classes, hub):
+    name = row["architecture"].split(".")[0]
+    if not timm.is_model(name):
+        raise InputError(
+            f"model {row['model']}: timm has no architecture '{name}'{did_you_mean(name, timm.list_models())}"
+        )
+    if hub:
+        config = timm.get_pretrained_cfg(row["architecture"])
+        # timm would go on with random weights, or with a random head, and only warn
+        if not config.has_weights:
+            raise InputError(f"model {row['model']}: timm has no pretrained weights for {row['architecture']}")
+        if config.num_classes != classes:
+            raise InputError(
+                f"model {row['model']}: {row['architecture']} has {config.num_classes} classes, but images.classes is {classes}"
+            )
+
+
+def normalisation(model):
+    """Per-channel mean and standard deviation that the model expects of pixels in 0 to 1."""
+    config = getattr(model, "pretrained_cfg", None) or {}
+    half = timm.data.IMAGENET_INCEPTION_MEAN
+    return tuple(config.get("mean", half)), tuple(config.get("std", half))
+
+
+class Input(nn.Module):
+    """Turns decoded pixels into a model's input, on the model's device.
+
+    uint8 [images, height, width, 3] -> float32 [images, 3, height, width], channels-last in memory.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        mean, std = normalisation(model)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+
+    def forward(self, pixels):
+        return (pixels.to(self.mean.device).permute(0, 3, 1, 2).float() - self.mean) / self.std

@@ -1,0 +1,124 @@
+"""The small study, and running the real workflow in a copy of the repository."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from conftest import ROOT
+
+from transfer_atlas.tables import read_table
+
+SNAKEMAKE = Path(sys.executable).with_name("snakemake")
+FIGURES_OF_PAIRS = {
+    "complementarity",
+    "flips_by_class",
+    "flip_entropy",
+    "class_similarity",
+    "pair_matrix",
+    "pair_accuracy",
+}
+FIGURES_OF_TRANSFERS = {"success_rate", "transfer_delta", "transfer_rate"}
+TABLES = ("models", "complementarity", "pairs", "transfers")
+
+# the embedded study with the same rules and code, cut down to three small models and two pairs
+SMALL = {
+    "study": "small",
+    "images": {
+        "root": "src/transfer_atlas/datasets/fashion_mnist",
+        "train": "train.parquet",
+        "evaluation": "test.parquet",
+        "classes": 10,
+        "transfer_images": 200,
+    },
+    "geometry": {"input_size": 32, "crop_pct": 1.0, "interpolation": "bilinear"},
+    "views": {"count": 2, "transforms": [{"name": "RandomHorizontalFlip"}]},
+    "zoo": {
+        "sheet": "config/small_zoo.tsv",
+        "recipes": {"short": {"epochs": 1, "lr": 0.002, "batch_size": 256}},
+    },
+    "pairs": {"students": ["test_mambaout.a"], "teachers": ["test_byobnet.a", "test_convnext.a"]},
+    "transfer": {
+        "epochs": 2,
+        "batch_size": 64,
+        "lr": 0.0005,
+        "pairs_per_job": 5,
+        "methods": {
+            # long enough to be killed in the middle
+            "kl": {"target": "teacher", "epochs": 40},
+            "kl_dp": {"target": "most_confident", "confidence": "label"},
+            "xe_kl_mcl": {
+                "target": "teacher",
+                "label_weight": 0.32,
+                "slow_weights": {"tau": 0.9, "every_images": 64},
+                "lr": 0.01,
+            },
+            "self": {"target": "student"},
+            "labels": {"label_weight": 1.0},
+        },
+    },
+}
+# two geometries: the second teacher sees larger crops
+SMALL_ZOO = """model\tarchitecture\tweights\tinference_batch_size\tinput_size
+test_mambaout.a\ttest_mambaout\ttrain:short\t500\t
+test_byobnet.a\ttest_byobnet\ttrain:short\t500\t
+test_convnext.a\ttest_convnext3\ttrain:short\t500\t40
+"""
+
+
+def copy_repository(copy):
+    """Copy the repository's tracked and new files, and write the small study into it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    (copy / "config/small_zoo.tsv").write_text(SMALL_ZOO)
+    (copy / "config/small.yaml").write_text(yaml.safe_dump(SMALL))
+    return copy
+
+
+def snakemake(folder, *arguments, overlay="config/small.yaml", check=True):
+    """Run the workflow of the copy, with the copy's package; `overlay` may be several files, the base first."""
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    # --configfile and --quiet take what follows, so targets come before them
+    files = overlay.split() if overlay else []
+    command = [SNAKEMAKE, "--cores", "2", *arguments, *(["--configfile", *files] if files else [])]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def planned(folder, *arguments, overlay="config/small.yaml"):
+    """Jobs per rule of a dry run; blocks of one method's transfers counted together."""
+    text = snakemake(folder, *arguments, "--dry-run", "--quiet", "rules", overlay=overlay).stdout
+    jobs = {}
+    table = text.split("Job stats:")[1] if "Job stats:" in text else ""  # it is printed twice
+    for rule, count in re.findall(r"^(\w+) +(\d+)$", table, flags=re.M):
+        rule = re.sub(r"_\d+$", "", rule)
+        jobs[rule] = jobs.get(rule, 0) + int(count)
+    return {rule: count for rule, count in jobs.items() if rule not in ("all", "total")}
+
+
+def overlay_of(folder, name, change):
+    """Write the small study with some keys changed and return the path of the file."""
+    small = yaml.safe_load((folder / "config/small.yaml").read_text())
+    for key, value in change.items():
+        *parents, last = key.split(".")
+        section = small
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+    (folder / f"config/{name}.yaml").write_text(yaml.safe_dump(small))
+    return f"config/{name}.yaml"
+
+
+def tables_of(folder, study="small"):
+    """The gathered tables of a study."""
+    return {table: read_table(folder / f"results/{study}/{table}.parquet") for table in TABLES}

@@ -1,0 +1,145 @@
+"""What the real workflow plans from a study's file, and what it refuses before anything runs."""
+
+import re
+import shutil
+
+import pytest
+import yaml
+from conftest import FASHION, ROOT
+from running import SMALL, copy_repository, overlay_of, planned, snakemake
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    return copy_repository(tmp_path_factory.mktemp("planning") / "transfer-atlas")
+
+
+def write(clone, name, study):
+    (clone / f"config/{name}.yaml").write_text(study if isinstance(study, str) else yaml.safe_dump(study))
+    return f"config/{name}.yaml"
+
+
+def test_the_default_study_plans_every_job(clone):
+    jobs = planned(clone, overlay=None)
+    assert jobs["train_model"] == jobs["compute_logits"] == 12
+    assert jobs["transfer_kl"] == jobs["transfer_kl_dp"] == jobs["transfer_kl_dp_u"] == jobs["transfer_controls"] == 4
+    assert jobs["compare_models"] == jobs["gather_transfers"] == jobs["plot_success_rate"] == 1
+
+
+def test_lint_finds_nothing_but_the_one_environment(clone):
+    """The whole workflow runs in the environment of its package, so no rule names one of its own."""
+    done = snakemake(clone, "--lint", overlay=None, check=False)
+    titles = set(re.findall(r"^    \* (.*):$", done.stderr, flags=re.M))
+    assert titles == {"Specify a conda environment or container for each rule."}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("transfer.epoch", 3, "config: unknown key 'transfer.epoch'; did you mean epochs?"),
+        ("transfer.methods", {"kl": {"target": "tutor"}}, "'tutor' is not one of teacher, student, most_confident"),
+        ("transfer.methods", {}, "config: key 'transfer.methods': {} should be non-empty"),
+        ("pairs.teachers", ["test_byobnet.b"], "config key 'pairs.teachers': model 'test_byobnet.b' is not in the zoo"),
+        ("pairs.teachers", ["test_mambaout.a"], "config key 'pairs': no pair of a student with another model"),
+        ("images.root", "nowhere", "images.root: no file matches nowhere/train.parquet"),
+        ("zoo.sheet", "config/none.tsv", "config/none.tsv: cannot be read (No such file or directory)"),
+        (
+            "geometry",
+            None,
+            "model test_mambaout.a has no input_size; let timm's be written into the sheet with: python",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_runs(clone, key, value, line):
+    overlay = overlay_of(clone, "mistake", {key: value})
+    done = snakemake(clone, overlay=overlay, check=False)
+    assert done.returncode == 1
+    assert sum(line in text for text in (done.stdout + done.stderr).splitlines()) == 1
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_dry_run_needs_no_image(clone):
+    assert planned(clone, overlay=overlay_of(clone, "away", {"images.root": "nowhere"}))["train_model"] == 3
+
+
+def test_nothing_leaks_in_from_the_embedded_study(clone):
+    """A study without `transfer` gets the paper's methods and recipe, not the embedded study's."""
+    study = {key: SMALL[key] for key in ("images", "geometry", "zoo", "pairs")} | {"study": "bare"}
+    jobs = planned(clone, overlay=write(clone, "bare", study))
+    methods = {rule.removeprefix("transfer_") for rule in jobs if rule.startswith("transfer_")}
+    assert methods == {"kl", "xe_kl", "xe_kl_mcl", "kl_dp", "kl_dp_u", "controls"}
+    snakemake(clone, "results/bare/config.yaml", overlay="config/bare.yaml")
+    used = yaml.safe_load((clone / "results/bare/config.yaml").read_text())
+    assert used["transfer"]["epochs"] == used["transfer"]["methods"]["kl"]["epochs"] == 20
+    assert used["views"] == {"count": 1, "transforms": []}
+    assert list(used["zoo"]["recipes"]) == ["short"]
+
+
+def test_the_readmes_study_is_planned_with_its_own_geometry(clone):
+    """Key for key as README prints it, with the sheet and the local weights that it names."""
+    readme = (ROOT / "README.md").read_text()
+    study = re.search(r"```yaml\n# my_study.yaml\n(.*?)```", readme, flags=re.S)[1]
+    sheet = re.search(r"```\n(model\tarchitecture.*?)```", readme, flags=re.S)[1]
+    (clone / "my_zoo.tsv").write_text(sheet.replace("/weights/", f"{clone}/"))
+    (clone / "mixer_b16.safetensors").touch()
+    jobs = planned(clone, overlay=write(clone, "my_study", study))
+    assert jobs["compute_logits"] == 3
+    assert "train_model" not in jobs
+    snakemake(clone, "results/mine/config.yaml", overlay="config/my_study.yaml", check=False)
+    done = snakemake(clone, "--dry-run", overlay="config/my_study.yaml").stdout
+    assert set(re.findall(r"pixels/evaluation/([\w.-]+)\.npy", done)) == {"224px-0.875-center-bicubic"}
+
+
+def test_files_are_merged_in_order_and_null_removes_a_key(clone):
+    (clone / "config/pairs.tsv").write_text("student\tteacher\ntest_vit.long\tmixer.plain\n")
+    change = {"students": None, "teachers": None, "file": "config/pairs.tsv"}
+    variant = {"study": "variant", "pairs": change, "transfer": {"methods": {"kl": None, "labels": None}}}
+    jobs = planned(clone, overlay="config/config.yaml " + write(clone, "variant", variant))
+    transfers = {rule: count for rule, count in jobs.items() if rule.startswith("transfer_")}
+    assert transfers == {"transfer_kl_dp": 1, "transfer_kl_dp_u": 1, "transfer_controls": 1}
+    assert jobs["train_model"] == 12
+
+
+def test_a_file_of_pairs_alone_makes_blocks_named_after_their_method(clone):
+    pairs = [(student, teacher) for student in ("a", "b", "c") for teacher in ("a", "b", "c") if student != teacher]
+    names = {"a": "test_mambaout.a", "b": "test_byobnet.a", "c": "test_convnext.a"}
+    lines = [f"{names[student]}\t{names[teacher]}" for student, teacher in pairs]
+    (clone / "config/list.tsv").write_text("\n".join(["student\tteacher", *lines]) + "\n")
+    overlay = overlay_of(clone, "listed", {"pairs": {"file": "config/list.tsv"}})
+    done = snakemake(clone, "--dry-run", "--quiet", "rules", overlay=overlay).stdout
+    rules = set(re.findall(r"^(transfer_\w+) +\d+$", done, flags=re.M))
+    assert rules == {f"transfer_{m}_{n}" for m in ("kl", "kl_dp", "xe_kl_mcl") for n in (1, 2, 3)} | {
+        "transfer_controls_1"
+    }
+
+
+def test_a_name_alone_gets_a_line(clone):
+    done = snakemake(clone, "--dry-run", "--config", "study=x", overlay=None, check=False)
+    assert "config: nothing but a study's name, which is no study; give its file" in done.stdout + done.stderr
+
+
+def test_cifar100_takes_another_root(clone):
+    for split in ("train", "test"):
+        shutil.copy(FASHION / f"{split}.parquet", clone / f"{split}.parquet")
+    jobs = planned(clone, "--config", f"images={{root: {clone}}}", overlay="config/cifar100.yaml")
+    assert jobs["train_model"] == 12
+
+
+def test_two_studies_run_side_by_side_and_one_study_once(clone):
+    from transfer_atlas.study.lock import hold_lock
+
+    hold_lock(clone / ".snakemake/transfer_atlas/small.lock")
+    done = snakemake(clone, "results/small/config.yaml", check=False)
+    assert "another snakemake is running the study small" in done.stdout + done.stderr
+    snakemake(clone, "results/beside/config.yaml", overlay=overlay_of(clone, "beside", {"study": "beside"}))
+
+
+def test_as_many_gpu_jobs_as_gpus(clone, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    overlay, target = overlay_of(clone, "gpus", {"study": "gpus"}), "results/gpus/classes.parquet"
+    done = snakemake(clone, target, overlay=overlay)
+    assert re.search(r"Provided resources: gpu=.*2", done.stdout + done.stderr)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = snakemake(clone, target, "--forceall", overlay=overlay)
+    assert "Provided cores" in done.stdout + done.stderr
+    assert "Provided resources" not in done.stdout + done.stderr
