@@ -77,8 +77,8 @@ def test_notebooks_run_on_the_results(finished):
 def test_results_carry_their_recipe(finished):
     path = finished / "results/small/transfers/kl_dp/test_mambaout.a/test_byobnet.a/0.parquet"
     metadata = read_metadata(path)
-    assert metadata["recipe"]["epochs"] == 2
-    assert metadata["recipe"]["confidence"] == "label"
+    assert metadata["recipe"]["spec"]["epochs"] == 2
+    assert metadata["recipe"]["spec"]["confidence"] == "label"
     assert metadata["seconds"] > 0
 
 

@@ -20,7 +20,8 @@ def make_view(pixels, images, view, transforms, seed):
         pixels: uint8 [images, height, width, 3], the evaluation crops, which are view 0.
         images: ids of the images.
         view: number of the view; 0 returns `pixels` as it is.
-        transforms: list of {name, **arguments} of torchvision.transforms.v2, applied in order.
+        transforms: list of {name, probability, **arguments} of torchvision.transforms.v2, applied in order, each
+            with its probability or always.
         seed: seed of the study.
 
     Returns:
@@ -57,9 +58,10 @@ def _compose(transforms):
 
     steps = []
     for transform in transforms:
-        arguments = {key: value for key, value in transform.items() if key != "name"}
+        arguments = {key: value for key, value in transform.items() if key not in ("name", "probability")}
         try:
-            steps.append(getattr(v2, transform["name"])(**arguments))
+            step = getattr(v2, transform["name"])(**arguments)
         except (TypeError, ValueError) as error:
             raise InputError(f"views.transforms: {transform['name']} refuses {arguments}: {error}") from None
+        steps.append(v2.RandomApply([step], transform["probability"]) if "probability" in transform else step)
     return v2.Compose(steps or [v2.Identity()])
