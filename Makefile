@@ -2,14 +2,14 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: env study test lint bench report
+.PHONY: env study test lint slurm-test doctor bench report
 
 env: .venv/installed
 
 .venv/installed: pyproject.toml
 	python3 -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,slurm]'
 	touch $@
 
 study: env
@@ -23,6 +23,14 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
+
+# a real Slurm on this machine; needs Debian's slurm-wlm and munge
+slurm-test: env
+	$(BIN)/pytest -n 0 tests/slurm/check_cluster.py
+
+# what of these surroundings will not work
+doctor: env
+	$(BIN)/python -m transfer_atlas.study.doctor
 
 # for docs/benchmarks.md
 bench: env

@@ -1,12 +1,11 @@
 """Small real inputs that several test files share."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from running import ROOT, copy_repository, snakemake
 
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.measures import compare_models
@@ -18,12 +17,19 @@ from transfer_atlas.tables import write_table
 from transfer_atlas.transfer.block import Student, Teacher
 from transfer_atlas.zoo.build import save_weights
 
-ROOT = Path(__file__).parents[1]
 FASHION = ROOT / "src/transfer_atlas/datasets/fashion_mnist"
 SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
 ZOO_SCHEMA = load_schema(ROOT / "workflow/schemas/zoo.schema.yaml")
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A copy of the repository in which the small study was run, once for all tests of the group `study`."""
+    clone = copy_repository(tmp_path_factory.mktemp("finished") / "transfer-atlas")
+    snakemake(clone)
+    return clone
 
 
 @pytest.fixture
@@ -110,6 +116,12 @@ def make_random_study(students, teachers, seed=0):
                         "positive_flips": positive,
                         "transferred_flips": rate * positive,
                         "transfer_rate": rate,
+                        "positive_flips_after": (1 - rate) * positive,
+                        **{f"top{percent}_transfer_rate": rate for percent in (2, 5, 20, 50)},
+                        **{
+                            f"top{percent}_gain_share": percent / 100 if teacher else np.nan
+                            for percent in (2, 5, 20, 50)
+                        },
                         "images": 1000,
                         "epoch_objective": [0.5, 0.4],
                         "epoch_accuracy": [0.7, 0.8],

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import yaml
-from conftest import ROOT
 
 from transfer_atlas.tables import read_table
 
+ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 FIGURES_OF_PAIRS = {
     "complementarity",
@@ -75,9 +75,9 @@ def copy_repository(copy):
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
+            shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
     (copy / "config/small_zoo.tsv").write_text(SMALL_ZOO)
     (copy / "config/small.yaml").write_text(yaml.safe_dump(SMALL))
     return copy

@@ -44,6 +44,7 @@ def fresh_student():
 
 def train(checkpoint, spec=SPEC):
     """Weights and history of a transfer that goes on from a checkpoint."""
+    torch.set_num_threads(1)  # numba's kernels in other tests set the threads of OpenMP, which torch shares
     model = fresh_student()
     history = transfer_knowledge(spec, model, VIEWS, LABELS, TEACHER, TEACHER, "cpu", checkpoint)
     return model.state_dict(), history

@@ -10,6 +10,8 @@ from running import FIGURES_OF_PAIRS, copy_repository, planned, snakemake
 
 from transfer_atlas.tables import read_table
 
+pytestmark = pytest.mark.xdist_group("imported")
+
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):

@@ -1,10 +1,12 @@
 """Choice of pairs and their grouping into jobs."""
 
+import pandas as pd
 import pytest
 
+from transfer_atlas.complementarity.choice import choose_teachers
 from transfer_atlas.errors import InputError
 from transfer_atlas.study.pairs import choose_pairs
-from transfer_atlas.study.plan import CONTROLS, NO_TEACHER, transfer_blocks
+from transfer_atlas.study.plan import CONTROLS, NO_TEACHER, open_blocks, transfer_blocks, transfers_of
 
 ZOO = ["a.1", "b.1", "c.1", "d.1"]
 METHODS = {"kl": {"target": "teacher"}, "dp": {"target": "most_confident"}, "self": {"target": "student"}, "labels": {}}
@@ -75,7 +77,7 @@ def test_a_teacher_at_the_end_moves_no_other():
     pairs = [{"student": "a.1", "teacher": f"t.{number}"} for number in range(5)]
     before, after = (blocks_of(pairs[:count], {"kl": METHODS["kl"]}, 2) for count in (4, 5))
     assert after[:2] == before
-    assert after[2].teachers == ["t.4"]
+    assert after[2].teachers({}) == ["t.4"]
 
 
 def test_no_pair_at_all_is_refused(tmp_path):
@@ -84,3 +86,67 @@ def test_no_pair_at_all_is_refused(tmp_path):
     (tmp_path / "pairs.tsv").write_text("student\tteacher\na.1\ta.1\n")
     with pytest.raises(InputError, match=r"pairs.tsv: model 'a.1' stands as its own teacher"):
         choose_pairs({"file": str(tmp_path / "pairs.tsv")}, ZOO)
+
+
+def test_transfers_are_the_same_however_they_are_planned():
+    pairs = choose_pairs({"students": ["a.1", "b.1"], "teachers": ["b.1", "c.1", "d.1"]}, ZOO)
+    planned = transfers_of(pairs, METHODS, [0, 1], TEACHER_TARGETS)
+    assert len(planned) == len(set(planned)) == 2 * (2 * 5 + 2 * 2)
+    assert sorted((m, s, t) for m, s, t, seed in planned if seed == 0) == made(blocks_of(pairs, METHODS, 2))
+
+
+def test_open_blocks_take_their_teacher_from_the_wildcard():
+    blocks = {block.name: block for block in open_blocks(ZOO, METHODS, TEACHER_TARGETS)}
+    assert list(blocks) == ["kl_1", "dp_1", "controls_1"]
+    assert blocks["dp_1"].named_targets({"teacher": "c.1"}) == [("dp", "c.1")]
+    assert blocks["dp_1"].teachers({"teacher": "c.1"}) == ["c.1"]
+    assert blocks["controls_1"].named_targets({}) == [("self", None), ("labels", None)]
+
+
+FAMILIES = ("convolution", "transformer", "mlp")
+NAMES = [f"m{number}.t" for number in range(13)]
+MODELS = pd.DataFrame({"model": NAMES, "family": [FAMILIES[number % 3] for number in range(13)]})
+COMPARED = pd.DataFrame(
+    [
+        {
+            "student": s,
+            "teacher": t,
+            "accuracy_difference": (NAMES.index(t) - NAMES.index(s)) / 100,
+            "positive_flips": (NAMES.index(t) * 7 % 13) / 100,
+        }
+        for s in NAMES
+        for t in NAMES
+        if s != t
+    ]
+)
+
+
+def test_top_teachers_know_most():
+    chosen = choose_teachers(COMPARED, MODELS, "top", 2, ["m0.t"])
+    assert chosen["teacher"].tolist() == ["m11.t", "m9.t"]  # 77 and 63 mod 13 are 12 and 11
+    assert chosen["chosen_by"].tolist() == ["top: 1. by positive flips", "top: 2. by positive flips"]
+
+
+@pytest.mark.parametrize("way", ["stratified", "random", "top"])
+def test_choices_are_seeded_and_of_the_asked_number(way):
+    chosen = choose_teachers(COMPARED, MODELS, way, 5, seed=1)
+    assert chosen.groupby("student").size().tolist() == [5] * 13
+    assert not (chosen["student"] == chosen["teacher"]).any()
+    assert not chosen.duplicated(["student", "teacher"]).any()
+    assert chosen.equals(choose_teachers(COMPARED, MODELS, way, 5, seed=1))
+    if way != "top":
+        assert not chosen.equals(choose_teachers(COMPARED, MODELS, way, 5, seed=2))
+    assert len(choose_teachers(COMPARED, MODELS, way, 50, ["m3.t"])) == 12
+
+
+def test_stratified_teachers_cover_accuracies_and_families():
+    chosen = choose_teachers(COMPARED, MODELS, "stratified", 6, ["m12.t"])
+    number = chosen["teacher"].str.extract(r"m(\d+)")[0].astype(int)
+    assert (number < 6).sum() == (number >= 6).sum() == 3  # two bins of six models
+    family = chosen["teacher"].map(MODELS.set_index("model")["family"])
+    assert family.value_counts().to_dict() == dict.fromkeys(FAMILIES, 2)
+
+
+def test_a_student_that_was_not_compared_is_named():
+    with pytest.raises(InputError, match=r"pairs.students: model 'x.t' is excluded"):
+        choose_teachers(COMPARED, MODELS, "top", 2, ["x.t"])

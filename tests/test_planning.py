@@ -8,6 +8,8 @@ import yaml
 from conftest import FASHION, ROOT
 from running import SMALL, copy_repository, overlay_of, planned, snakemake
 
+pytestmark = pytest.mark.xdist_group("planning")
+
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
@@ -111,6 +113,20 @@ def test_a_file_of_pairs_alone_makes_blocks_named_after_their_method(clone):
     assert rules == {f"transfer_{m}_{n}" for m in ("kl", "kl_dp", "xe_kl_mcl") for n in (1, 2, 3)} | {
         "transfer_controls_1"
     }
+
+
+def test_chosen_pairs_come_later_and_the_plan_says_so(clone):
+    change = {"pairs": {"choose": "stratified", "number": 1, "students": ["test_mambaout.a"]}}
+    overlay = overlay_of(clone, "chosen", change)
+    done = snakemake(clone, "--dry-run", overlay=overlay)
+    assert (
+        "Pairs are chosen once all models are compared; their transfers are planned then." in done.stdout + done.stderr
+    )
+    jobs = planned(clone, overlay=overlay)
+    assert jobs["choose_pairs"] == 1
+    assert not [rule for rule in jobs if rule.startswith("transfer_")]
+    mistaken = overlay_of(clone, "chosen", {"pairs": {"choose": "top"}})
+    assert "config: key 'pairs': 'number' is missing" in snakemake(clone, "-n", overlay=mistaken, check=False).stderr
 
 
 def test_a_name_alone_gets_a_line(clone):

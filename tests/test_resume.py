@@ -7,14 +7,9 @@ import time
 
 import pandas as pd
 import pytest
-from running import SNAKEMAKE, TABLES, copy_repository, overlay_of, snakemake, tables_of
+from running import SNAKEMAKE, TABLES, overlay_of, snakemake, tables_of
 
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    clone = copy_repository(tmp_path_factory.mktemp("resume") / "transfer-atlas")
-    snakemake(clone)
-    return clone
+pytestmark = pytest.mark.xdist_group("study")
 
 
 def kill_when(folder, overlay, seen):

@@ -11,7 +11,7 @@ from transfer_atlas.logits.inference import open_logits
 from transfer_atlas.tables import read_table, write_excluded, write_table
 from transfer_atlas.transfer.block import Teacher, run_block
 from transfer_atlas.transfer.loop import SlowWeights, TransferSpec, learning_rate, set_mode, transfer_knowledge
-from transfer_atlas.transfer.measures import describe_collapse, measure_transfer
+from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, top_classes
 from transfer_atlas.zoo.build import build_model
 
 GENERATOR = np.random.default_rng(0)
@@ -187,7 +187,8 @@ def test_measures_by_hand():
     before = np.array([1, 1, 0, 0, 0, 0, 0, 0, 1, 1], bool)
     after_ = np.array([1, 0, 1, 1, 0, 0, 1, 0, 1, 1], bool)
     knows_ = np.array([1, 1, 1, 1, 1, 1, 0, 0, 1, 0], bool)
-    row = measure_transfer(before, after_, knows_)
+    labels = np.array([0, 0, 1, 1, 1, 2, 2, 2, 0, 0])
+    row = measure_transfer(before, after_, knows_, labels)
     assert row["gain"] == pytest.approx(0.3)
     assert row["loss"] == pytest.approx(0.1)
     assert row["delta"] == pytest.approx(0.2)
@@ -195,6 +196,18 @@ def test_measures_by_hand():
     assert row["transferred_flips"] == pytest.approx(0.2)
     assert row["transfer_rate"] == pytest.approx(0.5)
     assert row["delta_standard_error"] == pytest.approx(np.sqrt((0.4 - 0.04) / 10))
+    # the four flips are images 2 to 5: three of class 1, one of class 2; images 2 and 3 arrive, and 6 on its own
+    assert row["top50_transfer_rate"] == pytest.approx(2 / 3)
+    assert row["top50_gain_share"] == pytest.approx(2 / 3)
+    assert row["positive_flips_after"] == pytest.approx(0.3)
+
+
+def test_top_classes_by_hand():
+    labels = np.repeat([3, 1, 2, 0], [5, 3, 3, 1])
+    assert top_classes(labels, 41).tolist() == [3]
+    assert top_classes(labels, 42).tolist() == [3, 1]
+    assert top_classes(labels, 100).tolist() == [3, 1, 2, 0]
+    assert top_classes(np.array([], int), 50).tolist() == []
 
 
 def test_the_log_names_the_formula():

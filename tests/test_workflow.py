@@ -14,7 +14,6 @@ from running import (
     FIGURES_OF_TRANSFERS,
     SMALL,
     SMALL_ZOO,
-    copy_repository,
     overlay_of,
     planned,
     snakemake,
@@ -23,13 +22,8 @@ from running import (
 
 from transfer_atlas.tables import read_metadata, read_table
 
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The small study, run once."""
-    clone = copy_repository(tmp_path_factory.mktemp("finished") / "transfer-atlas")
-    snakemake(clone)
-    return clone
+# one after another, in this order: the last ones change the study
+pytestmark = pytest.mark.xdist_group("study")
 
 
 def test_the_study_ends_with_tables_figures_and_summary(finished):
@@ -164,6 +158,20 @@ def test_the_teachers_share_of_a_partition_is_what_the_tables_say(finished):
         expected.tolist()
     )
     assert set(transfers.loc[("kl", "test_byobnet.a"), "epoch_teacher_share"]) == {1.0}
+
+
+def test_pairs_chosen_from_the_comparison_are_transferred(finished):
+    choice = {"choose": "top", "number": 1, "students": ["test_mambaout.a"]}
+    methods = {"kl_dp": SMALL["transfer"]["methods"]["kl_dp"], "self": {"target": "student"}}
+    change = {"study": "small", "pairs": choice, "transfer.methods": methods}
+    snakemake(finished, "results/small/transfers.parquet", overlay=overlay_of(finished, "chosen", change))
+    tables = tables_of(finished)
+    best = tables["complementarity"].query("student == 'test_mambaout.a'").nlargest(1, "positive_flips")["teacher"]
+    assert tables["pairs"][["teacher", "chosen_by"]].to_numpy().tolist() == [
+        [best.iloc[0], "top: 1. by positive flips"]
+    ]
+    assert tables["transfers"]["method"].tolist() == ["kl_dp", "self"]
+    snakemake(finished)  # back to the small study, for the tests that follow
 
 
 def test_a_new_seed_and_a_new_teacher_make_their_own_transfers(finished):

@@ -143,7 +143,9 @@ SCHEMAS = {
             _share("share_of_flips", "flips / all positive flips of the pair"),
         ]
     ),
-    "pairs": pa.schema([*_PAIR, _column("chosen_by", pa.string(), "grid or file")]),
+    "pairs": pa.schema(
+        [*_PAIR, _column("chosen_by", pa.string(), "grid, file, or how it was chosen: stratified, top or random")]
+    ),
     "transfers": pa.schema(
         [
             _column("method", pa.string(), "transfer method of the config"),
@@ -163,6 +165,18 @@ SCHEMAS = {
             _share("positive_flips", "student wrong before and teacher right; null without a teacher"),
             _share("transferred_flips", "the part of positive_flips that is right after"),
             _share("transfer_rate", "transferred_flips / positive_flips, sample by sample"),
+            _share("positive_flips_after", "student wrong after and teacher right"),
+            *(
+                _share(
+                    f"top{percent}_transfer_rate",
+                    f"transfer_rate inside the classes that hold the top {percent} % of the positive flips",
+                )
+                for percent in (2, 5, 20, 50)
+            ),
+            *(
+                _share(f"top{percent}_gain_share", "part of the gain that falls into these classes, whoever knew them")
+                for percent in (2, 5, 20, 50)
+            ),
             _column("images", pa.int64(), "evaluation images that the shares refer to"),
             _column("epoch_objective", pa.list_(pa.float64()), "mean training objective per epoch", "nats"),
             _column(

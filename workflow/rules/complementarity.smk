@@ -21,8 +21,8 @@ rule embed_classes:
     log:
         "<logs>/embed_classes.log",
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         text_model=(
             lookup("complementarity/text_model", within=config)
@@ -43,10 +43,10 @@ rule compare_models:
         flips_by_class="<results>/flips_by_class.parquet",
     log:
         "<logs>/compare_models.log",
-    threads: 8
+    threads: 4
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         examples=lookup("complementarity/examples", within=config),
         code=code_of("compare_models"),

@@ -46,9 +46,10 @@ for figure, (category, tables) in DRAWN.items():
             **figure_files(figure, category),
         log:
             f"<logs>/plot_{figure}.log",
+        localrule: True
         resources:
-            mem_mb=4000,
-            runtime=10,
+            mem_mb=growing(4000),
+            runtime=growing(10),
         params:
             figure=figure,
             code=code_of(

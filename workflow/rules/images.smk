@@ -19,8 +19,8 @@ rule index_images:
     log:
         "<logs>/index_images.log",
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         images=images_for(
             "root",
@@ -44,8 +44,8 @@ rule decode_images:
     log:
         "<logs>/decode_images/{split}/{geometry}.log",
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         images=images_for("root", "train", "evaluation", "image_column"),
         geometry=geometry_from_name,

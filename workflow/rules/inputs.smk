@@ -6,6 +6,11 @@ def code_of(script, *modules):
     return code.digest_of_code(BASE / f"workflow/scripts/{script}.py", *modules)
 
 
+def growing(amount):
+    """A resource that grows with each attempt: what was killed for too little of it gets more."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def weights_of(model):
     """Weights file that a model is read from: trained here, local, or none for the hub."""
     weights = ZOO[model]["weights"]
@@ -59,11 +64,37 @@ def logits_inputs(wildcards):
     }
 
 
-def transfer_inputs(teachers):
+def all_transfers(wildcards):
+    """Files of all transfers; where pairs are chosen later, once they are."""
+    if CHOSEN_LATER:
+        chosen = checkpoints.choose_pairs.get().output[0]
+        found = pyarrow.parquet.read_table(chosen).to_pylist()
+    else:
+        found = PAIRS
+    seeds = config["transfer"]["seeds"]
+    return [
+        f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
+        for method, student, teacher, seed in plan.transfers_of(
+            found, METHODS, seeds, TEACHER_TARGETS
+        )
+    ]
+
+
+def log_of(block):
+    """Log of a block's jobs; with the teacher in it where that is a wildcard."""
+    teacher = (
+        f"/{plan.ANY_TEACHER}"
+        if plan.ANY_TEACHER in dict(block.targets).values()
+        else ""
+    )
+    return f"<logs>/transfer_{block.name}/{{student}}{teacher}/{{seed}}.log"
+
+
+def transfer_inputs(block):
     """Input function of one block of transfers; the student comes first in lists."""
 
     def inputs(wildcards):
-        models = [wildcards.student, *teachers]
+        models = [wildcards.student, *block.teachers(wildcards)]
         return {
             "weights": weights_of(wildcards.student),
             "transfer_pixels": pixels_of(wildcards.student, "transfer"),

@@ -31,9 +31,10 @@ rule compute_logits:
     log:
         "<logs>/compute_logits/{model}.log",
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=1,
+        tasks=1,
     params:
         row=lookup("{model}", within=ZOO),
         input_size=lookup("{model}/input_size", within=GEOMETRY),

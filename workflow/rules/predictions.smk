@@ -29,8 +29,8 @@ rule import_predictions:
     log:
         "<logs>/import_predictions.log",
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         columns=lookup("predictions/columns", within=config),
         code=code_of("import_predictions"),

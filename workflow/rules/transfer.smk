@@ -20,42 +20,60 @@ STEPS
 
 import re
 
+METHODS = config["transfer"]["methods"]
+TEACHER_TARGETS = study_config.teacher_targets(CONFIG_SCHEMA)
+CHOSEN_LATER = "choose" in config["pairs"]
+
 try:
-    PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
+    if CHOSEN_LATER:
+        pairs.check_students(config["pairs"], ZOO)
+    else:
+        PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
 except InputError as error:
     raise WorkflowError(str(error))
 
-METHODS = config["transfer"]["methods"]
-BLOCKS = plan.transfer_blocks(
-    PAIRS,
-    METHODS,
-    config["transfer"]["pairs_per_job"],
-    study_config.teacher_targets(CONFIG_SCHEMA),
-)
-ALL_TRANSFERS = [
-    f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
-    for block in BLOCKS
-    for method, teacher in block.targets
-    for student in block.students
-    for seed in config["transfer"]["seeds"]
-]
 TABLES += ["pairs", "transfers"]
 SUMMARIES.append("<results>/summary.txt")
 
 
-localrules:
-    select_pairs,
+if CHOSEN_LATER:
+    BLOCKS = plan.open_blocks(ZOO, METHODS, TEACHER_TARGETS)
+    if workflow.is_main_process:
+        logger.info(
+            "Pairs are chosen once all models are compared; their transfers are planned then."
+        )
 
+    checkpoint choose_pairs:
+        input:
+            pairs="<results>/complementarity.parquet",
+            models="<results>/models.parquet",
+        output:
+            "<results>/pairs.parquet",
+        log:
+            "<logs>/choose_pairs.log",
+        localrule: True
+        params:
+            choice=lookup("pairs", within=config),
+            seed=lookup("seed", within=config),
+            code=code_of("choose_pairs"),
+        script:
+            "../scripts/choose_pairs.py"
 
-rule select_pairs:
-    output:
-        "<results>/pairs.parquet",
-    log:
-        "<logs>/select_pairs.log",
-    params:
-        pairs=PAIRS,
-    script:
-        "../scripts/select_pairs.py"
+else:
+    BLOCKS = plan.transfer_blocks(
+        PAIRS, METHODS, config["transfer"]["pairs_per_job"], TEACHER_TARGETS
+    )
+
+    rule select_pairs:
+        output:
+            "<results>/pairs.parquet",
+        log:
+            "<logs>/select_pairs.log",
+        localrule: True
+        params:
+            pairs=PAIRS,
+        script:
+            "../scripts/select_pairs.py"
 
 
 for block in BLOCKS:
@@ -64,7 +82,7 @@ for block in BLOCKS:
         name:
             f"transfer_{block.name}"
         input:
-            unpack(transfer_inputs(block.teachers)),
+            unpack(transfer_inputs(block)),
             index="<results>/images/transfer.parquet",
         output:
             [
@@ -74,13 +92,17 @@ for block in BLOCKS:
                 for method, teacher in block.targets
             ],
         log:
-            f"<logs>/transfer_{block.name}/{{student}}/{{seed}}.log",
+            log_of(block),
         wildcard_constraints:
             student="|".join(map(re.escape, block.students)),
+            teacher=r"\w+(\.\w+)+",
         resources:
-            mem_mb=4000,
-            runtime=480,
+            mem_mb=growing(4000),
+            runtime=growing(480),
             gpu=1,
+            tasks=1,
+            # a checkpoint two minutes before the limit; the retry goes on from it
+            slurm_extra="--signal=TERM@120",
         params:
             targets=block.named_targets,
             teachers=block.teachers,
@@ -93,14 +115,14 @@ for block in BLOCKS:
 
 rule gather_transfers:
     input:
-        ALL_TRANSFERS,
+        all_transfers,
     output:
         "<results>/transfers.parquet",
     log:
         "<logs>/gather_transfers.log",
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     script:
         "../scripts/gather_transfers.py"
 

@@ -35,9 +35,10 @@ rule train_model:
     log:
         "<logs>/train_model/{model}.log",
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=1,
+        tasks=1,
     params:
         row=lookup("{model}", within=ZOO),
         recipe=recipe_of,
@@ -58,8 +59,8 @@ rule describe_zoo:
     log:
         "<logs>/describe_zoo.log",
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         zoo=list(ZOO.values()),
         geometry=GEOMETRY,

@@ -134,6 +134,9 @@ def _explain(error):
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in error.instance)
         return f"{at}'{missing}' is missing"
+    if error.validator == "dependentRequired":
+        missing = next(name for names in error.validator_value.values() for name in names if name not in error.instance)
+        return f"{at}'{missing}' is missing"
     if error.validator == "enum":
         return f"{at}{error.instance!r} is not one of {', '.join(error.validator_value)}"
     if error.validator == "oneOf":

@@ -26,6 +26,12 @@ def choose_pairs(choice, models):
     return pairs
 
 
+def check_students(choice, models):
+    """Check the students of a choice that is made later, as `choose_pairs` does."""
+    _check_known(choice.get("students", []), models, "config key 'pairs.students'")
+    _check_unique(choice.get("students", []), "config key 'pairs.students'")
+
+
 def _listed_pairs(file, models):
     pairs = [(row.get("student", ""), row.get("teacher", "")) for row in read_sheet(file, ["student", "teacher"])]
     _check_known([name for pair in pairs for name in pair], models, file)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
+ANY_TEACHER = "{teacher}"  # wildcard, where the pairs are not known yet
 NO_TEACHER = "none"  # path part of the controls; no model can have it, since model names hold a dot
 CONTROLS = "controls"
 
@@ -21,15 +22,14 @@ class Block:
     students: tuple[str, ...]
     targets: tuple[tuple[str, str], ...]
 
-    @property
-    def teachers(self):
+    def teachers(self, wildcards):
         """Names of the teachers, in the order of the targets."""
-        return [teacher for _, teacher in self.targets if teacher != NO_TEACHER]
+        return [teacher for _, teacher in self.named_targets(wildcards) if teacher is not None]
 
-    @property
-    def named_targets(self):
-        """The targets with None for no teacher."""
-        return [(method, None if teacher == NO_TEACHER else teacher) for method, teacher in self.targets]
+    def named_targets(self, wildcards):
+        """The targets of a job: with its teacher in place of the wildcard, and None for no teacher."""
+        names = {ANY_TEACHER: wildcards.get("teacher"), NO_TEACHER: None}
+        return [(method, names.get(teacher, teacher)) for method, teacher in self.targets]
 
     @property
     def methods(self):
@@ -56,8 +56,7 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets):
     teachers_of = defaultdict(list)
     for pair in pairs:
         teachers_of[pair["student"]].append(pair["teacher"])
-    taught = [name for name, method in methods.items() if method.get("target") in teacher_targets]
-    controls = tuple((name, NO_TEACHER) for name in methods if name not in taught)
+    taught, controls = _split(methods, teacher_targets)
     students_of = {method: defaultdict(list) for method in taught}
     for student, teachers in teachers_of.items():
         for start in range(0, len(teachers), pairs_per_job):
@@ -69,4 +68,48 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets):
         for method in taught
         for number, (targets, students) in enumerate(students_of[method].items(), start=1)
     ]
-    return blocks + ([Block(f"{CONTROLS}_1", tuple(teachers_of), controls)] if controls else [])
+    return blocks + _control_block(controls, tuple(teachers_of))
+
+
+def open_blocks(models, methods, teacher_targets):
+    """Blocks for pairs that are chosen later: one per method, each of its jobs one transfer.
+
+    Args:
+        models: names of all models that may be students.
+        methods: as in `transfer_blocks`.
+        teacher_targets: as in `transfer_blocks`.
+    """
+    taught, controls = _split(methods, teacher_targets)
+    blocks = [Block(f"{method}_1", tuple(models), ((method, ANY_TEACHER),)) for method in taught]
+    return blocks + _control_block(controls, tuple(models))
+
+
+def _split(methods, teacher_targets):
+    taught = [name for name, method in methods.items() if method.get("target") in teacher_targets]
+    return taught, [name for name in methods if name not in taught]
+
+
+def _control_block(controls, students):
+    targets = tuple((name, NO_TEACHER) for name in controls)
+    return [Block(f"{CONTROLS}_1", students, targets)] if targets else []
+
+
+def transfers_of(pairs, methods, seeds, teacher_targets):
+    """Every (method, student, teacher, seed) of a study, in the order of its table.
+
+    Args:
+        pairs: of `choose_pairs`.
+        methods: as in `transfer_blocks`.
+        seeds: config key `transfer.seeds`.
+        teacher_targets: as in `transfer_blocks`.
+    """
+    taught, controls = _split(methods, teacher_targets)
+    couples = [(pair["student"], pair["teacher"]) for pair in pairs]
+    alone = [(student, NO_TEACHER) for student in dict.fromkeys(student for student, _ in couples)]
+    return [
+        (method, student, teacher, seed)
+        for names, of_names in ((taught, couples), (controls, alone))
+        for method in names
+        for student, teacher in of_names
+        for seed in seeds
+    ]

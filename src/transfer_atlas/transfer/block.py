@@ -183,7 +183,7 @@ def _make_row(spec, student, teacher, checkpoint):
         history = transfer_knowledge(spec, model, views, student.labels, own, answers, student.device, checkpoint)
     except InputError as error:
         return {**identity, "remark": f"diverged: {error}", **no_measures(len(student.evaluation))}
-    measures = measure_transfer(student.correct, student.answer(model), knows)
+    measures = measure_transfer(student.correct, student.answer(model), knows, student.evaluation)
     remark = describe_collapse(
         measures["accuracy_before"], measures["accuracy_after"], student.classes, measures["images"]
     )

@@ -1,0 +1,14 @@
+"""Choose the pairs of the transfers from the comparison of all pairs."""
+
+from transfer_atlas.jobs import logged
+
+with logged(snakemake.log[0]):
+    from transfer_atlas.complementarity.choice import choose_teachers
+    from transfer_atlas.provenance import Provenance
+    from transfer_atlas.tables import read_table, write_table
+
+    choice, seed = snakemake.params.choice, snakemake.params.seed
+    provenance = Provenance(choice=choice, seed=seed)
+    pairs, models = read_table(snakemake.input.pairs), read_table(snakemake.input.models)
+    chosen = choose_teachers(pairs, models, choice["choose"], choice["number"], choice.get("students"), seed)
+    write_table(chosen, "pairs", snakemake.output[0], provenance.record())
