@@ -26,7 +26,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A copy of the repository in which the small study was run, once for all tests of the group `study`."""
+    """A copy of the repository in which the small study was run."""
     clone = copy_repository(tmp_path_factory.mktemp("finished") / "transfer-atlas")
     snakemake(clone)
     return clone

@@ -21,7 +21,18 @@ FIGURES_OF_PAIRS = {
     "pair_matrix",
     "pair_accuracy",
 }
-FIGURES_OF_TRANSFERS = {"success_rate", "transfer_delta", "transfer_rate"}
+FIGURES_OF_TRANSFERS = {
+    "success_rate",
+    "transfer_delta",
+    "transfer_rate",
+    "class_transfer_rate",
+    "gain_loss",
+    "delta_matrix",
+    "delta_by_difference",
+    "delta_by_property",
+    "property_correlation",
+    "property_regression",
+}
 TABLES = ("models", "complementarity", "pairs", "transfers")
 
 # the embedded study with the same rules and code, cut down to three small models and two pairs
@@ -93,6 +104,11 @@ def snakemake(folder, *arguments, overlay="config/small.yaml", check=True):
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def targets_of(study="small"):
+    """The gathered tables as targets, for runs that have no need of every figure."""
+    return [f"results/{study}/{table}.parquet" for table in TABLES]
 
 
 def planned(folder, *arguments, overlay="config/small.yaml"):

@@ -4,6 +4,7 @@ import re
 from importlib import import_module
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import ROOT, make_random_study
 
@@ -88,3 +89,69 @@ def test_the_same_data_give_the_same_bytes(name, random_study, tmp_path):
         save_figure(plot(name, random_study), [tmp_path / folder / "f.pdf", tmp_path / folder / "f.png"])
     for file in ("f.pdf", "f.png"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def points_of(ax):
+    """(x, y) of every mark of the scatter and error bar plots in an axis."""
+    scattered = [tuple(point) for collection in ax.collections for point in np.asarray(collection.get_offsets())]
+    drawn = [tuple(point) for bars in ax.containers for point in np.asarray(bars.lines[0].get_xydata())]
+    return sorted(np.round(scattered, 6).tolist()), sorted(np.round(drawn, 6).tolist())
+
+
+def expected_points(x, y):
+    return sorted(np.round(np.column_stack([x, y]), 6).tolist())
+
+
+def test_complementarity_draws_each_pair_where_it_belongs(random_study):
+    pairs = random_study["complementarity"]
+    ax = plot("complementarity", random_study).axes[0]
+    shown = points_of(ax)[0]
+    assert all(
+        point in shown for point in expected_points(100 * pairs["accuracy_difference"], 100 * pairs["positive_flips"])
+    )
+
+
+def test_transfer_delta_draws_each_transfer_where_it_belongs(random_study):
+    merged = random_study["transfers"].merge(random_study["complementarity"], on=["student", "teacher"])
+    axes = plot("transfer_delta", random_study).axes
+    assert [ax.get_title(loc="left").split("\n")[0] for ax in axes] == ["KL", "KL + DP", "KL + DP, unsup."]
+    for ax, method in zip(axes, ("kl", "kl_dp", "kl_dp_u"), strict=True):
+        rows = merged[merged["method"] == method]
+        assert points_of(ax)[1] == expected_points(100 * rows["accuracy_difference"], 100 * rows["delta"])
+    assert "logarithmic beyond 1" in axes[0].get_ylabel()
+
+
+def test_every_control_has_a_line_of_its_own(random_study):
+    controls = random_study["transfers"][random_study["transfers"]["method"] == "self"]
+    more = [controls.assign(method=f"control_{number}", delta=number / 100) for number in range(3)]
+    random_study["transfers"] = pd.concat([random_study["transfers"], *more])
+    ax = plot("transfer_delta", random_study).axes[-1]
+    lines = [line for line in ax.lines if "control" in line.get_label()]
+    assert len(lines) == len({str(line.get_linestyle()) + str(line._dash_pattern) for line in lines}) == 5
+    assert [line.get_ydata()[0] for line in lines][-3:] == pytest.approx([0, 1, 2])
+
+
+def test_students_of_equal_size_keep_marks_of_their_own(random_study):
+    random_study["models"]["parameters"] = 200_000
+    random_study["models"]["family"] = "mlp"
+    ax = plot("transfer_rate", random_study).axes[0]
+    rates = random_study["transfers"].query("method == 'kl'").groupby("student")["transfer_rate"].mean()
+    assert points_of(ax)[1] == expected_points([0.2] * 4, 100 * rates)
+
+
+def test_success_rate_draws_each_student_and_counts_the_lost(random_study):
+    transfers = random_study["transfers"].copy()
+    transfers.loc[transfers.query("method == 'kl'").index[:2], ["delta", "gain", "loss"]] = np.nan
+    random_study["transfers"] = transfers
+    ax = plot("success_rate", random_study).axes[0]
+    assert ax.get_title(loc="left") == "4 students, 68 transfers, 2 without a result"
+    rates = 100 * transfers.assign(won=transfers["delta"] > 0).groupby(["method", "student"])["won"].mean()
+    heights = sorted(np.round([y for c in ax.collections for _, y in c.get_offsets()], 6).tolist())
+    assert heights == sorted(np.round(rates, 6).tolist())
+
+
+def test_flips_by_class_draws_falling_shares(random_study):
+    axes = plot("flips_by_class", random_study).axes
+    for ax, (_, rows) in zip(axes, random_study["flips_by_class"].groupby("example", sort=False), strict=True):
+        assert ax.lines[0].get_xdata().tolist() == list(range(1, 11))
+        assert ax.lines[0].get_ydata().tolist() == sorted(100 * rows["share_of_flips"], reverse=True)

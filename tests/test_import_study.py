@@ -1,16 +1,18 @@
 """A study of predictions made elsewhere, through the real workflow."""
 
+import os
 import re
+import subprocess
+import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from running import FIGURES_OF_PAIRS, copy_repository, planned, snakemake
+from running import FIGURES_OF_PAIRS, ROOT, SNAKEMAKE, copy_repository, planned, snakemake
 
 from transfer_atlas.tables import read_table
-
-pytestmark = pytest.mark.xdist_group("imported")
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +66,36 @@ def test_a_faulty_file_of_predictions_is_one_line(leaderboard):
     assert models["excluded"].to_dict() == {"a": False, "b": False, "c": True, "d": False, "e": False}
     assert "is missing" in models.loc["c", "remark"]
     assert len(read_table(leaderboard / "results/leaderboard/complementarity.parquet")) == 12
+
+
+@pytest.fixture(scope="module")
+def wheel(clone, tmp_path_factory):
+    """The package as a wheel has it, unpacked: an editable install would hide what is missing in it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    uv = SNAKEMAKE.with_name("uv")
+    subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", folder, clone], check=True)
+    (built,) = folder.glob("*.whl")
+    zipfile.ZipFile(built).extractall(folder / "site")
+    return folder / "site"
+
+
+def test_a_study_of_predictions_runs_from_the_wheel_without_torch(wheel, leaderboard):
+    blocked = wheel / "sitecustomize.py"
+    blocked.write_text("import sys\nfor name in ('torch', 'timm', 'torchvision'):\n    sys.modules[name] = None\n")
+    overlay = yaml.safe_load((leaderboard / "config/leaderboard.yaml").read_text())
+    overlay |= {"study": "wheel", "on_error": "exclude"}
+    (leaderboard / "config/wheel.yaml").write_text(yaml.safe_dump(overlay))
+    command = [SNAKEMAKE, "--cores", "2", "--configfile", "config/wheel.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    done = subprocess.run(command, cwd=leaderboard, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(read_table(leaderboard / "results/wheel/complementarity.parquet")) in (12, 20)  # one file may be faulty
+    for module in ("config", "sheet", "pairs", "plan", "sources", "lock", "gpus", "code"):
+        check = f"import transfer_atlas.study.{module} as m; assert m.__file__.startswith({str(wheel)!r})"
+        subprocess.run([sys.executable, "-c", check], env=environment, check=True)
+
+
+def test_every_room_and_its_data_are_in_the_wheel(wheel):
+    listed = {str(path.relative_to(wheel)) for path in (wheel / "transfer_atlas").rglob("*") if path.is_file()}
+    ours = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/transfer_atlas").rglob("*") if path.is_file()}
+    assert {name for name in ours if "__pycache__" not in name} <= listed

@@ -8,8 +8,6 @@ import yaml
 from conftest import FASHION, ROOT
 from running import SMALL, copy_repository, overlay_of, planned, snakemake
 
-pytestmark = pytest.mark.xdist_group("planning")
-
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
@@ -126,7 +124,8 @@ def test_chosen_pairs_come_later_and_the_plan_says_so(clone):
     assert jobs["choose_pairs"] == 1
     assert not [rule for rule in jobs if rule.startswith("transfer_")]
     mistaken = overlay_of(clone, "chosen", {"pairs": {"choose": "top"}})
-    assert "config: key 'pairs': 'number' is missing" in snakemake(clone, "-n", overlay=mistaken, check=False).stderr
+    done = snakemake(clone, "--dry-run", overlay=mistaken, check=False)
+    assert "config: key 'pairs': 'number' is missing" in done.stdout + done.stderr
 
 
 def test_a_name_alone_gets_a_line(clone):

@@ -43,7 +43,7 @@ def storey(path):
 
 # each storey imports from those before it and from the ground floor
 STOREYS = ("study", "images", "zoo", "logits", "complementarity", "transfer", "figures")
-GROUND = ("errors", "files", "checkpoint", "schemas", "tables", "provenance", "jobs", "statistics")
+GROUND = ("errors", "files", "checkpoint", "schemas", "tables", "provenance", "jobs", "statistics", "properties")
 
 
 def test_imports_go_down_the_house():

@@ -3,8 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
-from transfer_atlas.statistics import accuracy_standard_error, format_summary, paired_standard_error, summarise_methods
+from transfer_atlas.statistics import (
+    accuracy_standard_error,
+    format_summary,
+    mcnemar_p,
+    paired_standard_error,
+    summarise_methods,
+)
 
 
 def test_paired_standard_error_is_that_of_the_changes():
@@ -16,17 +23,39 @@ def test_accuracy_standard_error():
     assert accuracy_standard_error(0.9, 10_000) == pytest.approx(0.003)
 
 
+def test_mcnemar_by_hand():
+    # 1 of 4 changes one way: 2 (1 + 4) / 16
+    assert mcnemar_p(0.03, 0.01, 100) == pytest.approx(10 / 16)
+    assert mcnemar_p(0.0, 0.0, 100) == 1
+    expected = binomtest(7, 27).pvalue
+    np.testing.assert_allclose(mcnemar_p(np.array([0.007, 0.02]), np.array([0.02, 0.007]), 1000), [expected] * 2)
+
+
+def test_transfers_without_a_result_count_as_no_success():
+    transfers = pd.DataFrame({"method": "kl", "student": ["a", "a"], "delta": [0.01, np.nan], "gain": [0.01, np.nan]})
+    summary = summarise_methods(transfers.assign(loss=[0.0, np.nan], images=1000))
+    assert summary.loc["kl", ["success_rate", "lost"]].tolist() == [0.5, 1]
+    text = format_summary(summary, "f")
+    assert "1 transfer(s) ended without a result; column remark" in text
+    assert "nan" not in text
+
+
 def test_summary_by_hand():
     transfers = pd.DataFrame(
         {
             "method": ["kl"] * 4 + ["self"] * 2,
             "student": ["a", "a", "b", "b", "a", "b"],
-            "delta": [0.01, 0.03, -0.02, 0.0, 0.0, 0.001],
+            "gain": [0.01, 0.03, 0.01, 0.0, 0.0, 0.001],
+            "loss": [0.0, 0.0, 0.03, 0.0, 0.0, 0.0],
+            "images": 1000,
         }
     )
+    transfers["delta"] = transfers["gain"] - transfers["loss"]
     summary = summarise_methods(transfers)
     assert summary.index.tolist() == ["kl", "self"]
     assert summary.loc["kl", "success_rate"] == 0.5
+    assert summary.loc["kl", "median_success"] == 0.5  # of 1 and 0
+    assert summary.loc["kl", ["above", "below"]].tolist() == [0.5, 0.25]  # 10 : 0, 30 : 0, 10 : 30, 0 : 0
     assert summary.loc["kl", "mean_delta"] == pytest.approx(0.005)
     # students' means are 0.02 and -0.01
     assert summary.loc["kl", "standard_error"] == pytest.approx(np.std([0.02, -0.01], ddof=1) / np.sqrt(2))

@@ -1,8 +1,10 @@
-"""The real workflow: tables, figures, and what runs again when."""
+"""The real workflow: tables, figures, resuming, and what runs again when. The last tests change the shared study."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -14,16 +16,16 @@ from running import (
     FIGURES_OF_TRANSFERS,
     SMALL,
     SMALL_ZOO,
+    SNAKEMAKE,
+    TABLES,
     overlay_of,
     planned,
     snakemake,
     tables_of,
+    targets_of,
 )
 
 from transfer_atlas.tables import read_metadata, read_table
-
-# one after another, in this order: the last ones change the study
-pytestmark = pytest.mark.xdist_group("study")
 
 
 def test_the_study_ends_with_tables_figures_and_summary(finished):
@@ -74,6 +76,44 @@ def test_results_carry_their_recipe(finished):
     assert metadata["recipe"]["spec"]["epochs"] == 2
     assert metadata["recipe"]["spec"]["confidence"] == "label"
     assert metadata["seconds"] > 0
+
+
+def test_make_report_reports_the_study_of_its_config(finished):
+    command = ["make", "-o", "env", "report", f"BIN={SNAKEMAKE.parent}", "CONFIG=config/small.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(finished / "src")}
+    subprocess.run(command, cwd=finished, env=environment, check=True, capture_output=True)
+    assert "transfer_delta" in (finished / "results/small/report.html").read_text()
+
+
+def kill_when(folder, overlay, seen):
+    """Start the study and kill -9 snakemake and its jobs as soon as `seen` finds what it waits for."""
+    process = subprocess.Popen(
+        [SNAKEMAKE, "--cores", "2", *targets_of("killed"), "--configfile", overlay],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not seen():
+        assert process.poll() is None, "the study ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_study_killed_while_it_trains_and_while_it_transfers_ends_with_the_same_tables(finished):
+    overlay = overlay_of(finished, "killed", {"study": "killed"})
+    log = finished / "logs/killed/train_model/test_byobnet.a.log"
+    checkpoint = finished / "results/killed/checkpoints/kl/test_mambaout.a/test_byobnet.a/0.pt"
+    kill_when(finished, overlay, lambda: log.exists() and "epoch 1" in log.read_text())
+    kill_when(finished, overlay, checkpoint.exists)
+    snakemake(finished, *targets_of("killed"), overlay=overlay)
+    assert "goes on after" in (finished / "logs/killed/transfer_kl_1/test_mambaout.a/0.log").read_text()
+    assert not list((finished / "results/killed/checkpoints").rglob("*.pt"))
+    undisturbed, resumed = tables_of(finished), tables_of(finished, "killed")
+    for table in TABLES:
+        pd.testing.assert_frame_equal(undisturbed[table], resumed[table], check_exact=True)
 
 
 def test_a_finished_study_does_nothing(finished):
@@ -130,7 +170,10 @@ def test_a_new_model_computes_its_own_logits_and_what_compares_all(finished):
         "describe_zoo": 1,
         "embed_classes": 1,
         "compare_models": 1,
-        **{f"plot_{figure}": 1 for figure in FIGURES_OF_PAIRS | {"transfer_delta", "transfer_rate"}},
+        **{
+            f"plot_{figure}": 1
+            for figure in FIGURES_OF_PAIRS | (FIGURES_OF_TRANSFERS - {"success_rate", "class_transfer_rate"})
+        },
     }
 
 
@@ -171,11 +214,11 @@ def test_pairs_chosen_from_the_comparison_are_transferred(finished):
         [best.iloc[0], "top: 1. by positive flips"]
     ]
     assert tables["transfers"]["method"].tolist() == ["kl_dp", "self"]
-    snakemake(finished)  # back to the small study, for the tests that follow
 
 
 def test_a_new_seed_and_a_new_teacher_make_their_own_transfers(finished):
     """Both at once, run for real in a copy: what stood before still stands."""
+    snakemake(finished, *targets_of())
     before = tables_of(finished)["transfers"]
     stamps = {path: path.read_bytes() for path in (finished / "results/small/transfers").rglob("*.parquet")}
     teachers = ["test_byobnet.a", "test_convnext.a", "test_resnet.a"]
@@ -184,24 +227,24 @@ def test_a_new_seed_and_a_new_teacher_make_their_own_transfers(finished):
     overlay = overlay_of(
         finished, "more", change | {"transfer.methods": {"kl_dp": SMALL["transfer"]["methods"]["kl_dp"]}}
     )
-    snakemake(finished, overlay=overlay)
+    snakemake(finished, *targets_of(), overlay=overlay)
     assert all(path.read_bytes() == content for path, content in stamps.items())
     after = tables_of(finished)["transfers"]
     assert after.groupby("seed").size().to_dict() == {0: 3, 1: 3}
     same = after[(after["seed"] == 0) & (after["teacher"] != "test_resnet.a")].reset_index(drop=True)
     pd.testing.assert_frame_equal(same, before[before["method"] == "kl_dp"].reset_index(drop=True), check_exact=True)
-    snakemake(finished)  # back to the small study, for the tests that follow
 
 
 def test_a_model_that_cannot_be_built_ends_its_branch_or_is_left_out(finished):
     (finished / "config/broken.tsv").write_text(SMALL_ZOO + "test_resnet.a\ttest_resnt\ttrain:short\t500\t\n")
     change = {"zoo.sheet": "config/broken.tsv", "pairs.teachers": ["test_byobnet.a", "test_resnet.a"]}
-    done = snakemake(finished, overlay=overlay_of(finished, "broken", change), check=False)
+    wanted = [*targets_of(), "results/small/summary.txt", "results/small/figures/transfer_delta.pdf"]
+    done = snakemake(finished, *wanted, overlay=overlay_of(finished, "broken", change), check=False)
     assert done.returncode == 1
     line = "model test_resnet.a: timm has no architecture 'test_resnt'; did you mean"
     assert f"error: {line}" in done.stdout + done.stderr
     assert len(list((finished / "results/small/predictions/evaluation").iterdir())) >= 3
-    snakemake(finished, overlay=overlay_of(finished, "broken", change | {"on_error": "exclude"}))
+    snakemake(finished, *wanted, overlay=overlay_of(finished, "broken", change | {"on_error": "exclude"}))
     tables = tables_of(finished)
     models = tables["models"].set_index("model")
     assert models["excluded"].to_dict()["test_resnet.a"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 Z_95 = 1.959963984540054  # standard errors on either side of a 95 % interval
 
@@ -25,6 +26,22 @@ def paired_standard_error(gain, loss, images):
     return np.sqrt((gain + loss - (gain - loss) ** 2) / images)
 
 
+def mcnemar_p(gain, loss, images):
+    """Two-sided exact McNemar p of an accuracy before against after a transfer on the same images.
+
+    Args:
+        gain: share of images wrong before and right after.
+        loss: share of images right before and wrong after.
+        images: number of images.
+
+    Returns:
+        Of the images that changed, the chance of a split at least as uneven if gain and loss were equally likely;
+        1 where none changed, NaN where a share is.
+    """
+    gains, losses = np.rint(gain * images), np.rint(loss * images)
+    return np.minimum(1.0, 2 * binom.cdf(np.minimum(gains, losses), gains + losses, 0.5))
+
+
 def summarise_methods(transfers):
     """Success rate and mean delta per method, in the order in which the methods first appear.
 
@@ -36,16 +53,28 @@ def summarise_methods(transfers):
 
     Returns:
         DataFrame indexed by method: transfers, lost (of these without a result, which count as no success), students,
-        success_rate (share with delta > 0), mean_delta, standard_error; shares are fractions.
+        success_rate (share with delta > 0), median_success (median over students of their success rates, as the paper
+        has it), above and below (shares significantly above and below zero, exact McNemar at 5 %), mean_delta,
+        standard_error; shares are fractions.
     """
+    p = mcnemar_p(transfers["gain"], transfers["loss"], transfers["images"])
+    transfers = transfers.assign(
+        success=transfers["delta"] > 0,
+        above=(p < 0.05) & (transfers["delta"] > 0),
+        below=(p < 0.05) & (transfers["delta"] < 0),
+    )
     of_student = transfers.groupby(["method", "student"], sort=False)["delta"].mean().groupby("method", sort=False)
+    success = transfers.groupby(["method", "student"], sort=False)["success"].mean().groupby("method", sort=False)
     methods = transfers.groupby("method", sort=False)
     return pd.DataFrame(
         {
             "transfers": methods.size(),
             "lost": methods["delta"].agg(lambda delta: delta.isna().sum()),
             "students": of_student.size(),
-            "success_rate": methods["delta"].agg(lambda delta: (delta > 0).mean()),
+            "success_rate": methods["success"].mean(),
+            "median_success": success.median(),
+            "above": methods["above"].mean(),
+            "below": methods["below"].mean(),
             "mean_delta": methods["delta"].mean(),
             "standard_error": of_student.sem(),
         }
@@ -57,7 +86,10 @@ def format_summary(summary, figures):
     percent = pd.DataFrame(
         {
             "transfers": summary["transfers"],
-            "success rate": summary["success_rate"].map("{:.0%}".format),
+            "success": summary["success_rate"].map("{:.0%}".format),
+            "median": summary["median_success"].map("{:.0%}".format),
+            "up": summary["above"].map("{:.0%}".format),
+            "down": summary["below"].map("{:.0%}".format),
             "mean delta": [
                 f"{100 * delta:+.2f} points" if np.isnan(error) else f"{100 * delta:+.2f} +- {100 * error:.2f} points"
                 for delta, error in zip(summary["mean_delta"], summary["standard_error"], strict=True)
@@ -65,7 +97,11 @@ def format_summary(summary, figures):
         }
     )
     table = percent.rename_axis("method").reset_index().to_string(index=False)
-    notes = ["+- is the standard error over students; self and labels are the controls, which have no teacher"]
+    notes = [
+        "success: share of transfers that gain; median: over students, of their success rates (the paper's statistic)",
+        "up, down: share significantly above and below zero (exact McNemar, 5 %); +-: standard error over students",
+        "self and labels are the controls, which have no teacher",
+    ]
     if lost := summary["lost"].sum():
         notes.append(f"{lost} transfer(s) ended without a result; column remark of transfers.parquet says why")
     return "\n".join([table, *notes, f"figures: {figures}"]) + "\n"

@@ -25,6 +25,15 @@ FIGURES = {
         "success_rate": ["transfers"],
         "transfer_delta": ["transfers", "complementarity"],
         "transfer_rate": ["transfers", "models"],
+        "class_transfer_rate": ["transfers"],
+        "gain_loss": ["transfers", "models"],
+        "delta_matrix": ["transfers", "models"],
+    },
+    "What explains it": {
+        "delta_by_difference": ["transfers", "complementarity"],
+        "delta_by_property": ["transfers", "models"],
+        "property_correlation": ["transfers", "complementarity", "models"],
+        "property_regression": ["transfers", "complementarity", "models"],
     },
 }
 # of these, the ones whose tables this study has

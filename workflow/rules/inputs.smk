@@ -82,12 +82,10 @@ def all_transfers(wildcards):
 
 def log_of(block):
     """Log of a block's jobs; with the teacher in it where that is a wildcard."""
-    teacher = (
-        f"/{plan.ANY_TEACHER}"
-        if plan.ANY_TEACHER in dict(block.targets).values()
-        else ""
+    teachers = set(dict(block.targets).values()) & {plan.ANY_TEACHER}
+    return "/".join(
+        [f"<logs>/transfer_{block.name}", "{student}", *teachers, "{seed}.log"]
     )
-    return f"<logs>/transfer_{block.name}/{{student}}{teacher}/{{seed}}.log"
 
 
 def transfer_inputs(block):

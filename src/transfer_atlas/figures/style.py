@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import seaborn as sns
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from transfer_atlas.files import atomic
 
@@ -53,6 +54,31 @@ def count_transfers(transfers):
     """How many transfers there are, and how many of them without a result, for a title."""
     lost = transfers["delta"].isna().sum()
     return f"{len(transfers)} transfers" + (f", {lost} without a result" if lost else "")
+
+
+DELTA_TICKS = (-100, -30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10, 30, 100)  # points
+
+
+def scale_delta(axis, scale, interval):
+    """Let an axis of deltas in points be linear within 1 and logarithmic beyond, and say so nowhere but in its ticks.
+
+    Args:
+        axis: `ax.xaxis` or `ax.yaxis`.
+        scale: `ax.set_xscale` or `ax.set_yscale`.
+        interval: lowest and highest value to show.
+    """
+    scale("symlog", linthresh=1, linscale=1.2)
+    axis.set_major_locator(FixedLocator([tick for tick in DELTA_TICKS if interval[0] <= tick <= interval[1]]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def method_panels(methods, height, **options):
+    """A row of panels, one per method with its name as title; at least one panel."""
+    figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(TWO_COLUMNS, height), squeeze=False, **options)
+    for ax, method in zip(axes[0], methods, strict=False):
+        ax.set_title(method_name(method), loc="left")
+    return figure, axes[0]
 
 
 def scatter_or_density(ax, x, y):

@@ -3,7 +3,6 @@
 from itertools import cycle
 
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter
 
 from transfer_atlas.figures.style import (
     TWO_COLUMNS,
@@ -12,10 +11,10 @@ from transfer_atlas.figures.style import (
     method_name,
     paper_style,
     say_empty,
+    scale_delta,
     taught_methods,
 )
 
-DELTA_TICKS = (-100, -30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10, 30, 100)  # points
 CONTROL_LINES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 4)))
 
 
@@ -42,8 +41,8 @@ def plot_transfer_delta(transfers, complementarity):
             _plot_method(ax, taught[taught["method"] == method])
             _draw_controls(ax, transfers, controls)
             ax.set_title(f"{method_name(method)}\n{count_transfers(taught[taught['method'] == method])}", loc="left")
-        low, high = axes[0, 0].get_ylim()
-        axes[0, 0].set_yticks([tick for tick in DELTA_TICKS if low <= tick <= high] if methods else [])
+        if methods:
+            scale_delta(axes[0, 0].yaxis, axes[0, 0].set_yscale, axes[0, 0].get_ylim())
         axes[0, 0].set_ylabel("transfer delta (points;\nlogarithmic beyond 1)")
         figure.supxlabel("accuracy difference, teacher - student (points)", fontsize=8)
         if methods and controls:
@@ -63,9 +62,6 @@ def _plot_method(ax, rows):
         alpha=0.8,
         elinewidth=0.7,
     )
-    ax.set_yscale("symlog", linthresh=1, linscale=1.2)
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.yaxis.set_minor_locator(plt.NullLocator())
 
 
 def _draw_controls(ax, transfers, controls):

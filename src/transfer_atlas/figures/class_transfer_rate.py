@@ -1,0 +1,52 @@
+"""Whether the classes that a teacher knows best are handed over best."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
+
+PERCENTS = (2, 5, 20, 50)
+
+
+def plot_class_transfer_rate(transfers):
+    """Transfer rate inside the classes that hold the top X % of the flips, beside the paper's formula (its Fig. 5a).
+
+    Args:
+        transfers: the transfers table.
+
+    Returns:
+        Figure: on the left images are counted, on the right 100 - X + (share of the gain in these classes) gain / flips
+        after, which cannot fall below 100 - X. Dashed: what a rate that is the same for all classes gives.
+    """
+    rows = transfers.dropna(subset=["transfer_rate"])
+    methods = [method for method in taught_methods(transfers) if (rows["method"] == method).any()]
+    with paper_style():
+        figure, axes = plt.subplots(1, 2, figsize=(TWO_COLUMNS, 2.7))
+        if not methods:
+            say_empty(axes[0], "no transfer of this study has a teacher that knows more than its student")
+            return figure
+        for number, method in enumerate(methods):
+            here, style = rows[rows["method"] == method], {"color": f"C{number}", "label": method_name(method)}
+            _plot(axes[0], [here[f"top{percent}_transfer_rate"] for percent in PERCENTS], style, here["student"])
+            axes[0].axhline(100 * here["transfer_rate"].mean(), color=f"C{number}", linestyle="--", linewidth=0.7)
+            ratio = here["gain"] / here["positive_flips_after"]
+            paper = [1 - p / 100 + here[f"top{p}_gain_share"] * ratio for p in PERCENTS]
+            _plot(axes[1], paper, style, here["student"])
+            flat = [100 * (1 - p / 100 + p / 100 * ratio).mean() for p in PERCENTS]
+            axes[1].plot(range(len(PERCENTS)), flat, color=f"C{number}", linestyle="--", linewidth=0.7)
+        for ax in axes:
+            ax.set_xticks(range(len(PERCENTS)), [f"{percent} %" for percent in PERCENTS])
+            ax.set_xlabel("classes that hold the top X % of the flips")
+            ax.set_ylim(bottom=0)
+        axes[0].set_ylabel("transfer rate (% of images\nthat the teacher alone knew)")
+        axes[1].set_ylabel("the paper's formula (%)")
+        axes[0].set_title(f"{len(rows)} transfers, dashed: all classes", loc="left")
+        axes[1].legend(loc="lower left", fontsize=6)
+    return figure
+
+
+def _plot(ax, rates, style, students):
+    """Mean over students with its standard error."""
+    means = [rate.groupby(students).mean() for rate in rates]
+    places, error = range(len(rates)), [100 * (mean.sem() if len(mean) > 1 else 0) for mean in means]
+    ax.errorbar(places, [100 * np.nanmean(mean) for mean in means], error, fmt="o-", markersize=4, capsize=2, **style)

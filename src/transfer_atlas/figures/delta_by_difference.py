@@ -1,0 +1,63 @@
+"""The delta against the accuracy difference, in bins."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from transfer_atlas.figures.style import ONE_COLUMN, method_name, paper_style, say_empty, scale_delta, taught_methods
+
+BINS = 8
+BEST_QUARTER = 0.75
+
+
+def plot_delta_by_difference(transfers, complementarity):
+    """Mean delta in equal bins of the accuracy difference, and that of each bin's best quarter (the paper's Fig. 4b).
+
+    Args:
+        transfers: the transfers table.
+        complementarity: the complementarity table.
+
+    Returns:
+        Figure; solid: all transfers of a bin, dashed: those at or above its 75th percentile, which is what the paper shows.
+    """
+    differences = complementarity[["student", "teacher", "accuracy_difference"]]
+    rows = transfers.dropna(subset=["teacher", "delta"]).merge(differences, on=["student", "teacher"])
+    with paper_style():
+        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        if rows.empty:
+            say_empty(ax, "no transfer of this study has a teacher and a result")
+            return figure
+        edges = np.linspace(
+            rows["accuracy_difference"].min() - 1e-9, rows["accuracy_difference"].max() + 1e-9, BINS + 1
+        )
+        for number, method in enumerate(m for m in taught_methods(transfers) if (rows["method"] == m).any()):
+            table = bin_deltas(rows[rows["method"] == method], edges)
+            style = {"color": f"C{number}", "markersize": 3.5, "linewidth": 1}
+            ax.plot(table["centre"], table["mean"], "o-", label=method_name(method), **style)
+            ax.plot(table["centre"], table["best_quarter"], "--", **style | {"linewidth": 0.8})
+        ax.axhline(0, color="black", linewidth=0.6)
+        scale_delta(ax.yaxis, ax.set_yscale, ax.get_ylim())
+        ax.set_xlabel("accuracy difference, teacher - student (points)")
+        ax.set_ylabel("transfer delta (points;\nlogarithmic beyond 1)")
+        ax.set_title("solid: mean of a bin, dashed: of its best quarter", loc="left")
+        ax.legend(loc="best", fontsize=6)
+    return figure
+
+
+def bin_deltas(rows, edges):
+    """Mean delta and mean of the best quarter per bin, in points.
+
+    Args:
+        rows: transfers with delta and accuracy_difference.
+        edges: bounds of the bins, rising.
+
+    Returns:
+        DataFrame with centre, mean, best_quarter, transfers; bins without transfers are left out.
+    """
+    places = pd.cut(rows["accuracy_difference"], edges, labels=False)
+    bins = []
+    for place, deltas in (100 * rows["delta"]).groupby(places):
+        best = deltas[deltas >= deltas.quantile(BEST_QUARTER)]
+        centre = 50 * (edges[int(place)] + edges[int(place) + 1])
+        bins.append({"centre": centre, "mean": deltas.mean(), "best_quarter": best.mean(), "transfers": len(deltas)})
+    return pd.DataFrame(bins)

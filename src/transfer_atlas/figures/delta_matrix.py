@@ -1,0 +1,68 @@
+"""Delta of every student with every teacher."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import SymLogNorm
+
+from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
+from transfer_atlas.statistics import Z_95
+
+PANELS_A_ROW = 3
+
+
+def plot_delta_matrix(transfers, models):
+    """Matrix of deltas, student x teacher, one panel per method; what is not significant is greyed out.
+
+    Args:
+        transfers: the transfers table.
+        models: the models table; both axes are sorted by accuracy.
+
+    Returns:
+        Figure; means over seeds. Coloured cells differ from 0 by more than 1.96 standard errors.
+    """
+    rows = transfers.dropna(subset=["teacher", "delta"])
+    methods = [method for method in taught_methods(transfers) if (rows["method"] == method).any()]
+    columns = min(PANELS_A_ROW, max(1, len(methods)))
+    lines = -(-max(1, len(methods)) // columns)
+    by_accuracy = models.sort_values("accuracy", ascending=False, kind="stable")["model"]
+    students, teachers = ([name for name in by_accuracy if name in set(rows[role])] for role in ("student", "teacher"))
+    with paper_style():
+        height = lines * (1.2 + 0.13 * len(students)) + 0.8
+        figure, axes = plt.subplots(
+            lines, columns, figsize=(TWO_COLUMNS, height), sharex=True, sharey=True, squeeze=False
+        )
+        if not methods:
+            say_empty(axes[0, 0], "no transfer of this study has a teacher and a result")
+            return figure
+        most = max(1.0, 100 * rows["delta"].abs().max())
+        norm = SymLogNorm(linthresh=0.5, vmin=-most, vmax=most)
+        for ax, method in zip(axes.flat, methods, strict=False):
+            image = _plot_method(ax, rows[rows["method"] == method], students, teachers, norm)
+            ax.set_title(method_name(method), loc="left")
+        for ax in axes.flat[len(methods) :]:
+            ax.set_axis_off()
+        ticks = [tick for tick in (-30, -10, -3, -1, -0.3, 0, 0.3, 1, 3, 10, 30) if abs(tick) <= most]
+        bar = figure.colorbar(image, ax=axes, label="transfer delta (points)", aspect=30, pad=0.02, ticks=ticks)
+        bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
+        figure.supxlabel(
+            "teacher, the most accurate first (grey: not significant; blank: no such transfer)", fontsize=8
+        )
+        figure.supylabel("student, the most accurate first", fontsize=8)
+    return figure
+
+
+def _plot_method(ax, rows, students, teachers, norm):
+    cells = rows.groupby(["student", "teacher"]).agg(
+        delta=("delta", "mean"), error=("delta_standard_error", lambda e: np.sqrt((e**2).sum()) / len(e))
+    )
+    delta = 100 * cells["delta"].unstack().reindex(index=students, columns=teachers)
+    significant = (cells["delta"].abs() > Z_95 * cells["error"]).unstack().reindex(index=students, columns=teachers)
+    shown = significant.eq(True).to_numpy()
+    values = delta.to_numpy(float)
+    ax.imshow(np.where(np.isnan(values) | shown, np.nan, 0.5), cmap="Greys", vmin=0, vmax=2, aspect="auto")
+    image = ax.imshow(np.where(shown, values, np.nan), cmap="RdBu", norm=norm, aspect="auto")
+    size = 6 if max(len(students), len(teachers)) <= 25 else 4
+    ax.grid(False)
+    ax.set_xticks(range(len(teachers)), teachers, rotation=90, fontsize=size)
+    ax.set_yticks(range(len(students)), students, fontsize=size)
+    return image
