@@ -80,6 +80,13 @@ def test_supervised_partition_takes_the_teacher_where_it_knows_the_label_better(
     torch.testing.assert_close(target, torch.stack([TEACHER[0], STUDENT[1], STUDENT[2]]))
 
 
+def test_flips_take_the_teacher_where_it_alone_is_right():
+    # image 0: teacher right, student wrong; image 1: teacher wrong; image 2: both right
+    target, from_teacher = choose_target("flips", None, STUDENT, TEACHER, LABELS)
+    assert from_teacher.tolist() == [True, False, False]
+    torch.testing.assert_close(target, torch.stack([TEACHER[0], STUDENT[1], STUDENT[2]]))
+
+
 def test_unsupervised_partition_looks_at_no_label():
     sure = 2 * TEACHER
     first = choose_target("most_confident", "max", STUDENT, sure, LABELS)

@@ -37,7 +37,11 @@ def test_lint_finds_nothing_but_the_one_environment(clone):
     ("key", "value", "line"),
     [
         ("transfer.epoch", 3, "config: unknown key 'transfer.epoch'; did you mean epochs?"),
-        ("transfer.methods", {"kl": {"target": "tutor"}}, "'tutor' is not one of teacher, student, most_confident"),
+        (
+            "transfer.methods",
+            {"kl": {"target": "tutor"}},
+            "'tutor' is not one of teacher, student, most_confident, flips",
+        ),
         ("transfer.methods", {}, "config: key 'transfer.methods': {} should be non-empty"),
         ("pairs.teachers", ["test_byobnet.b"], "config key 'pairs.teachers': model 'test_byobnet.b' is not in the zoo"),
         ("pairs.teachers", ["test_mambaout.a"], "config key 'pairs': no pair of a student with another model"),

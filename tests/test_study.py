@@ -4,12 +4,14 @@ import dataclasses
 import errno
 import multiprocessing
 import queue
+from importlib.metadata import PackageNotFoundError
 
 import pytest
-from conftest import SCHEMA, ZOO_SCHEMA
+from conftest import ROOT, SCHEMA, ZOO_SCHEMA
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.study.config import check_study, used_config
+from transfer_atlas.study.doctor import examine, main
 from transfer_atlas.study.gpus import claim_gpu, list_gpus
 from transfer_atlas.study.lock import hold_lock
 from transfer_atlas.study.sheet import geometry_name, geometry_of, read_zoo
@@ -41,7 +43,7 @@ def test_defaults_are_filled_in(config):
         ("transfer.epochs", "5", "config: key 'transfer.epochs': '5' is not of type 'integer' (Passes over"),
         ("transfer.lr", 0, "config: key 'transfer.lr': 0 is less than or equal to the minimum of 0"),
         ("transfer.batch_norm", "off", "config: key 'transfer.batch_norm': 'off' is not one of frozen, train"),
-        ("transfer.methods.kl.target", "techer", "'techer' is not one of teacher, student, most_confident"),
+        ("transfer.methods.kl.target", "techer", "'techer' is not one of teacher, student, most_confident, flips"),
         (
             "transfer.methods.kl_dp",
             {"target": "most_confident"},
@@ -228,3 +230,41 @@ def test_each_process_gets_a_gpu_of_its_own(tmp_path):
         event.set()
         process.join()
     assert claim_gpu({"CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_ID": "7"}, tmp_path) is None
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    """Commands of a cluster whose partitions are called otherwise; they alone are on the path."""
+
+    def write(name, text):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    write("sbatch", "exit 0")
+    write("squeue", "exit 0")
+    write("sinfo", "echo short")
+    write("sacctmgr", "echo lab")
+    return write
+
+
+def test_the_doctor_names_the_three_first_mistakes(cluster, monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("transfer_atlas.study.doctor.version", missing)
+    lines = {what: (works, found) for what, works, found in examine()}
+    plugin = lines["snakemake-executor-plugin-slurm"]
+    assert plugin == (False, "not installed; --profile slurm needs it: pip install -e '.[slurm]'")
+    assert lines["partition gpu"] == (False, "the cluster has short")
+    assert lines["account"] == (True, "lab; give it: --default-resources slurm_account=lab")
+    assert lines["squeue"][0]
+    cluster("squeue", "exit 1")
+    assert not dict((what, works) for what, works, _ in examine())["squeue"]
+
+
+def test_without_slurm_the_doctor_finds_nothing_wrong(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main() == 0
+    assert "Slurm: no sbatch here; studies run on this machine: snakemake --cores N" in capsys.readouterr().out

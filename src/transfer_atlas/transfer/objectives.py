@@ -23,27 +23,39 @@ def choose_target(target, confidence, student, teacher, labels):
     Raises:
         KeyError: unknown target.
     """
-    from_teacher = TARGETS[target](confidence, student, teacher, labels)
-    if teacher is None:
-        return student, from_teacher
+    return TARGETS[target](confidence, student, teacher, labels)
+
+
+def _of_teacher(confidence, student, teacher, labels):
+    return teacher, torch.ones(len(teacher), dtype=torch.bool, device=teacher.device)
+
+
+def _of_student(confidence, student, teacher, labels):
+    return student, torch.zeros(len(student), dtype=torch.bool, device=student.device)
+
+
+def _of_the_more_confident(confidence, student, teacher, labels):
+    """The teacher where it is strictly more confident than the frozen student (the paper's data partitioning)."""
+    return _partition(log_odds(teacher, confidence, labels) > log_odds(student, confidence, labels), student, teacher)
+
+
+def _of_the_teacher_on_flips(confidence, student, teacher, labels):
+    """The teacher where it is right and the frozen student wrong."""
+    right, wrong = teacher.argmax(dim=1) == labels, student.argmax(dim=1) != labels
+    return _partition(right & wrong, student, teacher)
+
+
+def _partition(from_teacher, student, teacher):
     return torch.where(from_teacher[:, None], teacher, student), from_teacher
 
 
-def _always_teacher(confidence, student, teacher, labels):
-    return torch.ones(len(teacher), dtype=torch.bool, device=teacher.device)
-
-
-def _always_student(confidence, student, teacher, labels):
-    return torch.zeros(len(student), dtype=torch.bool, device=student.device)
-
-
-def _more_confident(confidence, student, teacher, labels):
-    """The teacher where it is strictly more confident than the frozen student (the paper's data partitioning, KL-Dist + DP)."""
-    return log_odds(teacher, confidence, labels) > log_odds(student, confidence, labels)
-
-
-# whether the teacher sets the target of each sample; what a target needs stands in the schema of the config
-TARGETS = {"teacher": _always_teacher, "student": _always_student, "most_confident": _more_confident}
+# logits to imitate, and where they are the teacher's; what a target needs stands in the schema of the config
+TARGETS = {
+    "teacher": _of_teacher,
+    "student": _of_student,
+    "most_confident": _of_the_more_confident,
+    "flips": _of_the_teacher_on_flips,
+}
 
 
 def log_odds(logits, kind, labels):
