@@ -19,6 +19,11 @@ TABLES = {
         r'^        "(\w+)": \[(.*)\]', (ROOT / "workflow/rules/figures.smk").read_text(), flags=re.M
     )
 }
+# what a figure of too small a study says in place of its axes
+NEEDS_MORE = (
+    "a correlation needs three transfers with a teacher and a result",
+    "a regression needs four students and two transfers per property",
+)
 OF_PAIRS = [figure for figure, tables in TABLES.items() if "transfers" not in tables]
 OF_TRANSFERS = [figure for figure, tables in TABLES.items() if "transfers" in tables]
 
@@ -37,8 +42,11 @@ def labels_of(figure):
 @pytest.mark.parametrize("size", [(4, 5), (30, 20), (1, 1)])
 def test_axes_are_labelled_with_units_at_every_size(name, size, tmp_path):
     figure = plot(name, make_random_study(*size))
-    assert any(unit in labels_of(figure) for unit in ("%", "points", "nats"))
-    assert any(ax.collections or ax.lines or ax.patches or ax.images for ax in figure.axes)
+    if any(text.get_text() in NEEDS_MORE for ax in figure.axes for text in ax.texts):
+        assert size != (30, 20)
+    else:
+        assert any(unit in labels_of(figure) for unit in ("%", "points", "nats", "rho, -1 to 1"))
+        assert any(ax.collections or ax.lines or ax.patches or ax.images for ax in figure.axes)
     save_figure(figure, [tmp_path / "f.png"])
 
 
