@@ -6,6 +6,7 @@ import torch
 from transfer_atlas.errors import InputError
 from transfer_atlas.zoo.anatomy import dissect
 from transfer_atlas.zoo.build import Input, build_model, normalisation
+from transfer_atlas.zoo.estimate import estimate_study
 
 FAMILIES = {
     "resnet50": "convolution",
@@ -85,3 +86,23 @@ def test_input_is_normalised_as_the_model_expects(resnet_row):
     pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     expected = (pixels.permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     torch.testing.assert_close(Input(model)(pixels), expected)
+
+
+def test_an_estimate_by_hand():
+    """Two models of ResNet-50's 4.09 giga multiply-accumulates, two geometries, one transfer of two epochs."""
+    rows = {name: {"model": name, "architecture": "resnet50", "kwargs": {}} for name in ("a.t", "b.t")}
+    crop = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bicubic"}
+    geometries = {"a.t": crop | {"input_size": 224}, "b.t": crop | {"input_size": 224, "crop_pct": 0.9}}
+    images = {"train": 1_000_000, "evaluation": 50_000, "transfer": 100_000}
+    text = estimate_study(rows, geometries, images, 4, 1000, [("kl", "a.t", "b.t", 0)], {"kl": {"epochs": 2}})
+    lines = {
+        line.split("  ")[0].strip(): line.split() for line in text.replace("decoded images", "decoded").splitlines()
+    }
+    assert float(lines["decoded"][-1]) == pytest.approx(2 * 150_000 * 3 * 224**2 / 1e9, rel=0.01)
+    gigabytes, hours = map(float, lines["logits"][-2:])
+    assert gigabytes == pytest.approx(2 * 450_000 * 1000 * 2 / 1e9, rel=0.01)
+    assert hours == pytest.approx(2 * 2 * 4.09e9 * 450_000 / 1e13 / 3600, rel=0.02)
+    assert float(lines["transfers"][-1]) == pytest.approx(
+        2 * 4.09e9 * (2 * 3 * 100_000 + 50_000) / 1e13 / 3600, rel=0.02
+    )
+    assert text.startswith("2 models, 2 evaluation geometry(s), 1,000,000 train images")

@@ -9,6 +9,7 @@ OUTPUTS
     select_pairs             <results>/pairs.parquet  the pairs of the transfers, and why
     transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
+    estimate                 <results>/estimate.txt  what the study will take; only where it is asked for
     gather_transfers         <results>/transfers.parquet
     summarise_transfers      <results>/summary.txt
 
@@ -63,6 +64,28 @@ else:
     BLOCKS = plan.transfer_blocks(
         PAIRS, METHODS, config["transfer"]["pairs_per_job"], TEACHER_TARGETS
     )
+
+    # before anything runs: snakemake --cores 1 results/<study>/estimate.txt
+    rule estimate:
+        output:
+            "<results>/estimate.txt",
+        log:
+            "<logs>/estimate.log",
+        localrule: True
+        params:
+            images=images_for(
+                "root", "train", "evaluation", "classes", "transfer_images"
+            ),
+            zoo=ZOO,
+            geometry=GEOMETRY,
+            views=lookup("views/count", within=config),
+            transfers=plan.transfers_of(
+                PAIRS, METHODS, config["transfer"]["seeds"], TEACHER_TARGETS
+            ),
+            methods=METHODS,
+            code=code_of("estimate"),
+        script:
+            "../scripts/estimate.py"
 
     rule select_pairs:
         output:

@@ -27,6 +27,11 @@ def read_column(file, column):
     return parquet.read(columns=[column]).column(column)
 
 
+def count_rows(files):
+    """Number of rows of Parquet files, from their footers alone."""
+    return sum(pq.read_metadata(file).num_rows for file in files)
+
+
 def read_encoded(files, image_column, rows):
     """Yield (file, row in file, encoded bytes) of the wanted rows, which are sorted and counted over all files."""
     wanted, start = np.asarray(rows), 0

@@ -1,0 +1,62 @@
+"""What a study will take, before anything of it runs: images, disk and compute, from the networks' own arithmetic."""
+
+from collections import Counter
+
+import pandas as pd
+
+from transfer_atlas.zoo.anatomy import dissect
+
+# sustained arithmetic of a device, only to turn operations into hours; a GPU of today reaches this in float32 and more in bfloat16
+TERA_FLOPS = 10
+# a training step costs a forward pass and about twice that backwards
+STEP = 3
+
+
+def estimate_study(rows, geometries, images, views, classes, transfers, methods):
+    """Estimate images looked at, gigabytes on disk and hours of compute per stage.
+
+    Args:
+        rows: dict of model to its sheet row.
+        geometries: dict of model to its evaluation geometry.
+        images: dict of split (train, evaluation, transfer) to its number of images.
+        views: views of each transfer image.
+        classes: number of classes.
+        transfers: list of (method, student, teacher, seed).
+        methods: dict of method to its recipe.
+
+    Returns:
+        Text of a few lines. Hours come from multiply-accumulates at a rate that the text states.
+    """
+    macs = {model: dissect(row, classes, geometries[model]["input_size"])[1].macs for model, row in rows.items()}
+    answers = images["evaluation"] + views * images["transfer"]
+    sides = {tuple(sorted(geometry.items())): geometry["input_size"] for geometry in geometries.values()}
+    pixels = sum((images["evaluation"] + images["transfer"]) * 3 * side**2 for side in sides.values())
+    steps = Counter()
+    for method, student, _, _ in transfers:
+        steps[student] += STEP * methods[method]["epochs"] * images["transfer"] + images["evaluation"]
+    table = pd.DataFrame(
+        {
+            "stage": ["decoded images", "logits", "transfers"],
+            "jobs": [2 * len(sides), len(rows), len(transfers)],
+            "GB": [pixels / 1e9, len(rows) * answers * classes * 2 / 1e9, 0.0],
+            "hours": [
+                float("nan"),
+                _hours(sum(macs.values()) * answers),
+                _hours(sum(macs[student] * count for student, count in steps.items())),
+            ],
+        }
+    )
+    return "\n".join(
+        [
+            f"{len(rows)} models, {len(sides)} evaluation geometry(s), "
+            + ", ".join(f"{count:,} {split} images" for split, count in images.items()),
+            table.to_string(index=False, float_format="{:,.3g}".format, na_rep=""),
+            f"hours: of one device that sustains {TERA_FLOPS} TFLOP/s, from multiply-accumulates; not measured here",
+            "disk: views in memory and the training of models are not counted",
+            "",
+        ]
+    )
+
+
+def _hours(macs):
+    return 2 * macs / (TERA_FLOPS * 1e12) / 3600
