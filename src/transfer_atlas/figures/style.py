@@ -56,7 +56,7 @@ def count_transfers(transfers):
     return f"{len(transfers)} transfers" + (f", {lost} without a result" if lost else "")
 
 
-DELTA_TICKS = (-100, -30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10, 30, 100)  # points
+DELTA_TICKS = (-100, -50, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)  # points
 
 
 def scale_delta(axis, scale, interval):
