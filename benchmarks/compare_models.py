@@ -22,7 +22,7 @@ from scipy.special import xlogy
 from transfer_atlas.complementarity import agreement_kernels, flip_kernels
 from transfer_atlas.complementarity.bits import popcount
 from transfer_atlas.complementarity.classes import unit_rows
-from transfer_atlas.complementarity.counts import TOP_PERCENTS
+from transfer_atlas.schemas import TOP_PERCENTS
 from transfer_atlas.tables import fingerprint, write_table
 
 CLASSES, PER_CLASS = 1000, 50

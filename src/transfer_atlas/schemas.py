@@ -5,6 +5,9 @@
 
 import pyarrow as pa
 
+# shares of the positive flips, in percent, whose classes are looked at (the paper's Fig. 2 and 5a)
+TOP_PERCENTS = (2, 5, 20, 50)
+
 
 def _column(name, kind, description, unit=""):
     return pa.field(name, kind, metadata={"description": description, "unit": unit})
@@ -128,7 +131,7 @@ SCHEMAS = {
                 "flip_entropy", pa.float64(), "entropy of the positive flips over classes, 0 without flips", "nats"
             ),
             _column("effective_classes", pa.float64(), "exp(flip_entropy), 0 without flips", "classes"),
-            *(column for percent in (2, 5, 20, 50) for column in _top_classes(percent)),
+            *(column for percent in TOP_PERCENTS for column in _top_classes(percent)),
             _column("images", pa.int64(), "evaluation images that the shares refer to"),
         ]
     ),
@@ -171,11 +174,11 @@ SCHEMAS = {
                     f"top{percent}_transfer_rate",
                     f"transfer_rate inside the classes that hold the top {percent} % of the positive flips",
                 )
-                for percent in (2, 5, 20, 50)
+                for percent in TOP_PERCENTS
             ),
             *(
                 _share(f"top{percent}_gain_share", "part of the gain that falls into these classes, whoever knew them")
-                for percent in (2, 5, 20, 50)
+                for percent in TOP_PERCENTS
             ),
             _column("images", pa.int64(), "evaluation images that the shares refer to"),
             _column("epoch_objective", pa.list_(pa.float64()), "mean training objective per epoch", "nats"),

@@ -8,8 +8,6 @@ OUTPUTS
     write_config       <results>/config.yaml, the config that the run really used
 """
 
-import pyarrow.parquet
-
 from transfer_atlas.errors import InputError
 from transfer_atlas.study import config as study_config
 from transfer_atlas.study import code, gpus, lock, pairs, plan, sheet, sources

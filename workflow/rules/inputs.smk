@@ -67,6 +67,8 @@ def logits_inputs(wildcards):
 def all_transfers(wildcards):
     """Files of all transfers; where pairs are chosen later, once they are."""
     if CHOSEN_LATER:
+        import pyarrow.parquet  # not at every start
+
         chosen = checkpoints.choose_pairs.get().output[0]
         found = pyarrow.parquet.read_table(chosen).to_pylist()
     else:

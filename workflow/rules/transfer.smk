@@ -1,15 +1,13 @@
 """Students learn from answers on disk; one rule per block of transfers that share a process.
 
 INPUTS
-    config["pairs"]
+    BLOCKS, METHODS  the jobs, and the recipe of each method (pairs.smk)
     <results>/logits/transfer/{model}.npy of student and teachers, <results>/pixels/{split}/{geometry}.npy
     <results>/predictions/evaluation/{model}.parquet of student and teachers, weights of the student
 
 OUTPUTS
-    select_pairs             <results>/pairs.parquet  the pairs of the transfers, and why
     transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
-    estimate                 <results>/estimate.txt  what the study will take; only where it is asked for
     gather_transfers         <results>/transfers.parquet
     summarise_transfers      <results>/summary.txt
 
@@ -20,84 +18,6 @@ STEPS
 """
 
 import re
-
-METHODS = config["transfer"]["methods"]
-TEACHER_TARGETS = study_config.teacher_targets(CONFIG_SCHEMA)
-CHOSEN_LATER = "choose" in config["pairs"]
-
-try:
-    if CHOSEN_LATER:
-        pairs.check_students(config["pairs"], ZOO)
-    else:
-        PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
-except InputError as error:
-    raise WorkflowError(str(error))
-
-TABLES += ["pairs", "transfers"]
-SUMMARIES.append("<results>/summary.txt")
-
-
-if CHOSEN_LATER:
-    BLOCKS = plan.open_blocks(ZOO, METHODS, TEACHER_TARGETS)
-    if workflow.is_main_process:
-        logger.info(
-            "Pairs are chosen once all models are compared; their transfers are planned then."
-        )
-
-    checkpoint choose_pairs:
-        input:
-            pairs="<results>/complementarity.parquet",
-            models="<results>/models.parquet",
-        output:
-            "<results>/pairs.parquet",
-        log:
-            "<logs>/choose_pairs.log",
-        localrule: True
-        params:
-            choice=lookup("pairs", within=config),
-            seed=lookup("seed", within=config),
-            code=code_of("choose_pairs"),
-        script:
-            "../scripts/choose_pairs.py"
-
-else:
-    BLOCKS = plan.transfer_blocks(
-        PAIRS, METHODS, config["transfer"]["pairs_per_job"], TEACHER_TARGETS
-    )
-
-    # before anything runs: snakemake --cores 1 results/<study>/estimate.txt
-    rule estimate:
-        output:
-            "<results>/estimate.txt",
-        log:
-            "<logs>/estimate.log",
-        localrule: True
-        params:
-            images=images_for(
-                "root", "train", "evaluation", "classes", "transfer_images"
-            ),
-            zoo=ZOO,
-            geometry=GEOMETRY,
-            views=lookup("views/count", within=config),
-            transfers=plan.transfers_of(
-                PAIRS, METHODS, config["transfer"]["seeds"], TEACHER_TARGETS
-            ),
-            methods=METHODS,
-            code=code_of("estimate"),
-        script:
-            "../scripts/estimate.py"
-
-    rule select_pairs:
-        output:
-            "<results>/pairs.parquet",
-        log:
-            "<logs>/select_pairs.log",
-        localrule: True
-        params:
-            pairs=PAIRS,
-        script:
-            "../scripts/select_pairs.py"
-
 
 for block in BLOCKS:
 

@@ -5,14 +5,14 @@ from pathlib import Path
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
+    from transfer_atlas.images.index import subset_size
     from transfer_atlas.images.readers import count_rows
     from transfer_atlas.study.sources import image_files
     from transfer_atlas.zoo.estimate import estimate_study
 
     params = snakemake.params
     images = {split: count_rows(image_files(params.images, split)) for split in ("train", "evaluation")}
-    share = params.images["transfer_images"]
-    images["transfer"] = round(share * images["train"]) if share < 1 else int(share)
+    images["transfer"] = subset_size(params.images["transfer_images"], images["train"])
     text = estimate_study(
         params.zoo, params.geometry, images, params.views, params.images["classes"], params.transfers, params.methods
     )

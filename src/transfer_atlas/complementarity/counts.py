@@ -7,9 +7,7 @@ from scipy.special import xlogy
 
 from transfer_atlas.complementarity import agreement_kernels, flip_kernels
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
-
-# the percentages of the flips whose classes are counted (the paper's Fig. 2)
-TOP_PERCENTS = (2, 5, 20, 50)
+from transfer_atlas.schemas import TOP_PERCENTS
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from transfer_atlas.figures.style import ONE_COLUMN, paper_style, say_empty
-
-PERCENTS = (2, 5, 20, 50)
+from transfer_atlas.schemas import TOP_PERCENTS
 
 
 def plot_class_similarity(complementarity):
@@ -17,7 +16,7 @@ def plot_class_similarity(complementarity):
     Returns:
         Figure with mean, quartiles and number of pairs at each X; pairs with fewer than two such classes have none.
     """
-    increases = [100 * complementarity[f"top{percent}_similarity"].dropna() for percent in PERCENTS]
+    increases = [100 * complementarity[f"top{percent}_similarity"].dropna() for percent in TOP_PERCENTS]
     places = [place for place, values in enumerate(increases) if len(values)]
     with paper_style():
         figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
@@ -32,9 +31,9 @@ def plot_class_similarity(complementarity):
         ax.fill_between(places, low, high, color="C0", alpha=0.25, linewidth=0, label="middle half of the pairs")
         ax.vlines(places, low, high, color="C0", linewidth=0.8)
         ax.plot(places, mean, "o-", color="C0", label="mean over pairs")
-        names = [f"{PERCENTS[place]} %\n{len(increases[place]):,}" for place in range(len(PERCENTS))]
-        ax.set_xticks(range(len(PERCENTS)), names)
-        ax.set_xlim(-0.4, len(PERCENTS) - 0.6)
+        names = [f"{TOP_PERCENTS[place]} %\n{len(increases[place]):,}" for place in range(len(TOP_PERCENTS))]
+        ax.set_xticks(range(len(TOP_PERCENTS)), names)
+        ax.set_xlim(-0.4, len(TOP_PERCENTS) - 0.6)
         ax.set_xlabel("classes that hold the top X % of the flips\n(below: pairs with at least two such classes)")
         ax.set_ylabel("similarity of these classes,\nabove the mean of all classes (%)")
         ax.set_title(f"{len(complementarity):,} ordered pairs", loc="left")

@@ -4,8 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
-
-PERCENTS = (2, 5, 20, 50)
+from transfer_atlas.schemas import TOP_PERCENTS
 
 
 def plot_class_transfer_rate(transfers):
@@ -27,15 +26,15 @@ def plot_class_transfer_rate(transfers):
             return figure
         for number, method in enumerate(methods):
             here, style = rows[rows["method"] == method], {"color": f"C{number}", "label": method_name(method)}
-            _plot(axes[0], [here[f"top{percent}_transfer_rate"] for percent in PERCENTS], style, here["student"])
+            _plot(axes[0], [here[f"top{percent}_transfer_rate"] for percent in TOP_PERCENTS], style, here["student"])
             axes[0].axhline(100 * here["transfer_rate"].mean(), color=f"C{number}", linestyle="--", linewidth=0.7)
             ratio = here["gain"] / here["positive_flips_after"]
-            paper = [1 - p / 100 + here[f"top{p}_gain_share"] * ratio for p in PERCENTS]
+            paper = [1 - p / 100 + here[f"top{p}_gain_share"] * ratio for p in TOP_PERCENTS]
             _plot(axes[1], paper, style, here["student"])
-            flat = [100 * (1 - p / 100 + p / 100 * ratio).mean() for p in PERCENTS]
-            axes[1].plot(range(len(PERCENTS)), flat, color=f"C{number}", linestyle="--", linewidth=0.7)
+            flat = [100 * (1 - p / 100 + p / 100 * ratio).mean() for p in TOP_PERCENTS]
+            axes[1].plot(range(len(TOP_PERCENTS)), flat, color=f"C{number}", linestyle="--", linewidth=0.7)
         for ax in axes:
-            ax.set_xticks(range(len(PERCENTS)), [f"{percent} %" for percent in PERCENTS])
+            ax.set_xticks(range(len(TOP_PERCENTS)), [f"{percent} %" for percent in TOP_PERCENTS])
             ax.set_xlabel("classes that hold the top X % of the flips")
             ax.set_ylim(bottom=0)
         axes[0].set_ylabel("transfer rate (% of images\nthat the teacher alone knew)")

@@ -60,7 +60,7 @@ DELTA_TICKS = (-100, -50, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 5
 
 
 def scale_delta(axis, scale, interval):
-    """Let an axis of deltas in points be linear within 1 and logarithmic beyond, and say so nowhere but in its ticks.
+    """Let an axis of deltas in points be linear within 1 and logarithmic beyond; the label has to say so.
 
     Args:
         axis: `ax.xaxis` or `ax.yaxis`.

@@ -82,6 +82,11 @@ def describe_classes(index, names, classes):
     return pd.DataFrame({"class": np.arange(classes), "name": names, "images": images})
 
 
+def subset_size(size, images):
+    """Number of images that `size` means: a share of `images` below 1, else a number."""
+    return max(1, round(size * images)) if size < 1 else int(size)
+
+
 def stratified_subset(index, size, seed):
     """Draw rows of `index` with the class shares of the whole, in the order of the data set.
 
@@ -93,7 +98,7 @@ def stratified_subset(index, size, seed):
     Raises:
         InputError: fewer rows than asked for.
     """
-    size = max(1, round(size * len(index))) if size < 1 else int(size)
+    size = subset_size(size, len(index))
     if size > len(index):
         raise InputError(f"images.transfer_images: {size} asked for, but the training split has {len(index)} images")
     generator = np.random.default_rng(seed)

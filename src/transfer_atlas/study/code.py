@@ -41,16 +41,12 @@ def modules_of(*roots):
 
 
 @cache
-def _parsed(path):
-    return ast.parse(path.read_text())
-
-
 def imports_of(path):
     """Modules of this package that a Python file imports, wherever in it."""
     if path.suffix != ".py":
         return []
     names = []
-    for node in ast.walk(_parsed(path)):
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from transfer_atlas.schemas import TOP_PERCENTS
 from transfer_atlas.statistics import paired_standard_error
 
-TOP_PERCENTS = (2, 5, 20, 50)
 MEASURES = (
     "accuracy_before",
     "accuracy_after",
