@@ -10,10 +10,11 @@ import pytest
 from conftest import FASHION
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.images.index import read_index, stratified_subset
+from transfer_atlas.images.index import index_images, read_index, stratified_subset
 from transfer_atlas.images.pixels import decode_images, open_pixels
 from transfer_atlas.images.readers import class_names, read_encoded
 from transfer_atlas.images.views import make_view
+from transfer_atlas.study.sources import image_files
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
 TRANSFORMS = [{"name": "RandomHorizontalFlip"}, {"name": "ColorJitter", "brightness": 0.5}]
@@ -73,7 +74,9 @@ def test_a_decompression_bomb_is_named(tmp_path, monkeypatch):
 
 def test_a_share_of_the_images_is_a_subset_too():
     index = pd.DataFrame({"row": range(1000), "label": np.repeat([0, 1], [500, 500])})
-    assert stratified_subset(index, 0.1, seed=1).equals(stratified_subset(index, 100, seed=1))
+    assert stratified_subset(index, 0.1, 1, "images.transfer_images").equals(
+        stratified_subset(index, 100, 1, "images.transfer_images")
+    )
 
 
 def test_only_the_wanted_rows_are_read(tmp_path):
@@ -87,13 +90,33 @@ def test_only_the_wanted_rows_are_read(tmp_path):
 
 def test_subset_is_stratified_exact_and_seeded():
     index = pd.DataFrame({"row": range(1000), "label": np.repeat([0, 1, 2], [700, 297, 3])})
-    subset = stratified_subset(index, 101, seed=1)
+    subset = stratified_subset(index, 101, 1, "images.transfer_images")
     assert subset["label"].value_counts().sort_index().tolist() == [71, 30]
     assert subset["row"].is_monotonic_increasing
-    assert subset.equals(stratified_subset(index, 101, seed=1))
-    assert not subset.equals(stratified_subset(index, 101, seed=2))
-    with pytest.raises(InputError, match="1001 asked for, but the training split has 1000 images"):
-        stratified_subset(index, 1001, seed=1)
+    assert subset.equals(stratified_subset(index, 101, 1, "images.transfer_images"))
+    assert not subset.equals(stratified_subset(index, 101, 2, "images.transfer_images"))
+    with pytest.raises(
+        InputError, match="transfer_images: 1001 asked for, but the training split has 1000 images to draw from"
+    ):
+        stratified_subset(index, 1001, 1, "images.transfer_images")
+
+
+def test_held_out_images_are_training_images_that_no_transfer_sees(tmp_path):
+    files = {"train": [write_dataset(tmp_path / "a.parquet", [0, 1] * 50)]}
+    indexes, classes = index_images(files, "label", 2, transfer_images=20, held_out=30, seed=0)
+    assert classes["images"].tolist() == [15, 15]
+    assert indexes["evaluation"]["image"].str.startswith("train/").all()
+    assert not set(indexes["evaluation"]["row"]) & set(indexes["transfer"]["row"])
+    with pytest.raises(InputError, match=r"images\.held_out: 81 asked for, but the training split has 80 images"):
+        index_images(files, "label", 2, transfer_images=20, held_out=81, seed=0)
+
+
+def test_held_out_images_are_read_from_the_training_files(tmp_path):
+    for name in ("train", "test"):
+        write_dataset(tmp_path / f"{name}.parquet", [0, 1])
+    images = {"root": tmp_path, "train": "train.parquet", "evaluation": "test.parquet"}
+    assert image_files({**images, "held_out": 0.1}, "evaluation") == [str(tmp_path / "train.parquet")]
+    assert image_files({**images, "held_out": 0}, "evaluation") == [str(tmp_path / "test.parquet")]
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_the_row_of_a_model_overrides_the_geometry():
 
 def test_no_image_file_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"no file matches .*train-\*\.parquet"):
-        image_files({"root": tmp_path, "train": "train-*.parquet", "evaluation": "v"}, "transfer")
+        image_files({"root": tmp_path, "train": "train-*.parquet", "evaluation": "v", "held_out": 0}, "transfer")
 
 
 def _hold_and_die(path):

@@ -29,6 +29,7 @@ rule index_images:
             "label_column",
             "classes",
             "transfer_images",
+            "held_out",
         ),
         seed=lookup("seed", within=config),
         code=code_of("index_images"),
@@ -47,7 +48,7 @@ rule decode_images:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
-        images=images_for("root", "train", "evaluation", "image_column"),
+        images=images_for("root", "train", "evaluation", "image_column", "held_out"),
         geometry=geometry_from_name,
         code=code_of("decode_images"),
     script:

@@ -64,7 +64,12 @@ else:
         localrule: True
         params:
             images=images_for(
-                "root", "train", "evaluation", "classes", "transfer_images"
+                "root",
+                "train",
+                "evaluation",
+                "classes",
+                "transfer_images",
+                "held_out",
             ),
             zoo=ZOO,
             geometry=GEOMETRY,

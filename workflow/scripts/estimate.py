@@ -13,6 +13,8 @@ with logged(snakemake.log[0]):
     params = snakemake.params
     images = {split: count_rows(image_files(params.images, split)) for split in ("train", "evaluation")}
     images["transfer"] = subset_size(params.images["transfer_images"], images["train"])
+    if held_out := params.images["held_out"]:
+        images["evaluation"] = subset_size(held_out, images["train"])
     text = estimate_study(
         params.zoo, params.geometry, images, params.views, params.images["classes"], params.transfers, params.methods
     )

@@ -11,7 +11,8 @@ with logged(snakemake.log[0]):
     images, seed = snakemake.params.images, snakemake.params.seed
     provenance = Provenance(images=images, seed=seed)
     files = {split: image_files(images, split) for split in ("train", "evaluation")}
-    indexes, classes = index_images(files, images["label_column"], images["classes"], images["transfer_images"], seed)
+    options = (images[key] for key in ("label_column", "classes", "transfer_images", "held_out"))
+    indexes, classes = index_images(files, *options, seed)
     write_table(classes, "classes", snakemake.output.classes, provenance.record())
     for split, index in indexes.items():
         write_table(index, "images", snakemake.output[split], provenance.record())

@@ -7,15 +7,16 @@ from transfer_atlas.errors import InputError
 from transfer_atlas.images.readers import class_names, read_column
 
 
-def index_images(files, label_column, classes, transfer_images, seed):
+def index_images(files, label_column, classes, transfer_images, held_out, seed):
     """List the images of all splits, and draw the transfer images from the training images.
 
     Args:
-        files: dict of `train` and `evaluation` to Parquet shards.
+        files: dict of `train` and, unless images are held out, `evaluation` to Parquet shards.
         label_column: integer column with the class.
         classes: number of classes.
         transfer_images: size of the transfer subset, as in `stratified_subset`.
-        seed: seed of the draw.
+        held_out: size of the subset of the other training images to evaluate on; 0 for the evaluation images.
+        seed: seed of the draws.
 
     Returns:
         (indexes, table): dict of split (train, transfer, evaluation) to its images table, and the classes table.
@@ -23,10 +24,16 @@ def index_images(files, label_column, classes, transfer_images, seed):
     Raises:
         InputError: as `read_index` and `stratified_subset` do.
     """
-    indexes = {split: read_index(files[split], split, label_column, classes) for split in ("train", "evaluation")}
-    indexes["transfer"] = stratified_subset(indexes["train"], transfer_images, seed)
-    names = class_names(files["evaluation"][0], label_column)
-    return indexes, describe_classes(indexes["evaluation"], names, classes)
+    train = read_index(files["train"], "train", label_column, classes)
+    transfer = stratified_subset(train, transfer_images, seed, "images.transfer_images")
+    if held_out:
+        others = train[~train["row"].isin(transfer["row"])]
+        evaluation = stratified_subset(others, held_out, seed, "images.held_out")
+    else:
+        evaluation = read_index(files["evaluation"], "evaluation", label_column, classes)
+    names = class_names(files["train"][0], label_column)
+    indexes = {"train": train, "transfer": transfer, "evaluation": evaluation}
+    return indexes, describe_classes(evaluation, names, classes)
 
 
 def read_index(files, split, label_column, classes):
@@ -87,20 +94,21 @@ def subset_size(size, images):
     return max(1, round(size * images)) if size < 1 else int(size)
 
 
-def stratified_subset(index, size, seed):
+def stratified_subset(index, size, seed, key):
     """Draw rows of `index` with the class shares of the whole, in the order of the data set.
 
     Args:
         index: images table.
         size: number of rows, or a share of them below 1.
         seed: seed of the draw.
+        key: config key that gives the size, for the message.
 
     Raises:
         InputError: fewer rows than asked for.
     """
     size = subset_size(size, len(index))
     if size > len(index):
-        raise InputError(f"images.transfer_images: {size} asked for, but the training split has {len(index)} images")
+        raise InputError(f"{key}: {size} asked for, but the training split has {len(index)} images to draw from")
     generator = np.random.default_rng(seed)
     labels = index["label"].to_numpy()
     counts = np.bincount(labels)

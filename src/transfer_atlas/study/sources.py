@@ -13,12 +13,13 @@ def image_files(images, split):
 
     Args:
         images: config section `images`.
-        split: train, evaluation, or transfer, whose images are training images.
+        split: train, transfer or evaluation; transfer images are training images, and so are held-out ones.
 
     Raises:
         InputError: no file matches.
     """
-    root, pattern = Path(images["root"]), images["evaluation" if split == "evaluation" else "train"]
+    own = split == "evaluation" and not images["held_out"]
+    root, pattern = Path(images["root"]), images["evaluation" if own else "train"]
     files = sorted(map(str, root.glob(pattern)))
     if not files:
         raise InputError(f"images.root: no file matches {root / pattern}; set images.root to the data set's folder")
