@@ -42,6 +42,7 @@ else:
 
 
 include: "workflow/rules/complementarity.smk"
+include: "workflow/rules/recommend.smk"
 include: "workflow/rules/figures.smk"
 
 

@@ -1,4 +1,4 @@
-"""The small study, and running the real workflow in a copy of the repository."""
+"""The small study, running the real workflow in a copy of the repository, and what other processes run: no torch here."""
 
 import os
 import re
@@ -7,8 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import yaml
 
+from transfer_atlas.study.gpus import claim_gpu
+from transfer_atlas.study.lock import hold_lock
 from transfer_atlas.tables import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +42,7 @@ TABLES = ("models", "complementarity", "pairs", "transfers")
 SMALL = {
     "study": "small",
     "images": {
-        "root": "src/transfer_atlas/datasets/fashion_mnist",
+        "root": "data/small",
         "train": "train.parquet",
         "evaluation": "test.parquet",
         "classes": 10,
@@ -81,7 +84,7 @@ test_convnext.a\ttest_convnext3\ttrain:short\t500\t40
 
 
 def copy_repository(copy):
-    """Copy the repository's tracked and new files, and write the small study into it."""
+    """Copy the repository's tracked and new files, and write the small study and its images into it."""
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -89,6 +92,10 @@ def copy_repository(copy):
         if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
+    (copy / "data/small").mkdir(parents=True)
+    for split, every in (("train", 5), ("test", 10)):  # 1,600 and 1,000 images
+        images = pq.read_table(copy / f"src/transfer_atlas/datasets/fashion_mnist/{split}.parquet")
+        pq.write_table(images.take(list(range(0, len(images), every))), copy / f"data/small/{split}.parquet")
     (copy / "config/small_zoo.tsv").write_text(SMALL_ZOO)
     (copy / "config/small.yaml").write_text(yaml.safe_dump(SMALL))
     return copy
@@ -138,3 +145,16 @@ def overlay_of(folder, name, change):
 def tables_of(folder, study="small"):
     """The gathered tables of a study."""
     return {table: read_table(folder / f"results/{study}/{table}.parquet") for table in TABLES}
+
+
+def hold_and_die(path):
+    """Take a lock and end."""
+    hold_lock(path)
+
+
+def claim_and_wait(folder, taken, leave):
+    """Claim one of two GPUs, say which, and keep it until `leave`."""
+    environment = {"CUDA_VISIBLE_DEVICES": "0,1"}
+    taken.put(claim_gpu(environment, folder, wait=0.05))
+    assert environment["CUDA_VISIBLE_DEVICES"] in ("0", "1")
+    leave.wait()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,10 +15,29 @@ from running import FIGURES_OF_PAIRS, ROOT, SNAKEMAKE, copy_repository, planned,
 
 from transfer_atlas.tables import read_table
 
+BLOCKS_TORCH = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Blocked(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "timm", "torchvision"):
+            raise ImportError(f"{name} is blocked")
+
+sys.meta_path.insert(0, Blocked())
+"""
+
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    return copy_repository(tmp_path_factory.mktemp("imported") / "transfer-atlas")
+    """A copy whose package is what the wheel holds, without torch: an editable install would hide what is missing."""
+    clone, built = (tmp_path_factory.mktemp("imported") / name for name in ("transfer-atlas", "wheel"))
+    copy_repository(clone)
+    subprocess.run([SNAKEMAKE.with_name("uv"), "build", "--quiet", "--wheel", "--out-dir", built, clone], check=True)
+    shutil.rmtree(clone / "src")
+    zipfile.ZipFile(next(built.glob("*.whl"))).extractall(clone / "src")
+    (clone / "src/sitecustomize.py").write_text(BLOCKS_TORCH)
+    return clone
 
 
 @pytest.fixture(scope="module")
@@ -56,58 +76,30 @@ def test_predictions_from_elsewhere_end_with_the_figures_of_pairs(leaderboard):
 def test_a_faulty_file_of_predictions_is_one_line(leaderboard):
     text = (leaderboard / "predictions/c.csv").read_text().splitlines()
     (leaderboard / "predictions/c.csv").write_text("\n".join(text[:-1]) + "\n")
-    done = snakemake(leaderboard, overlay="config/leaderboard.yaml", check=False)
+    wanted = [f"results/leaderboard/{table}.parquet" for table in ("models", "complementarity")]
+    done = snakemake(leaderboard, *wanted, overlay="config/leaderboard.yaml", check=False)
     assert done.returncode == 1
     assert re.search(r"error: model c: image '\d+' is missing, as are 1 of 600 images", done.stdout + done.stderr)
     overlay = yaml.safe_load((leaderboard / "config/leaderboard.yaml").read_text()) | {"on_error": "exclude"}
     (leaderboard / "config/exclude.yaml").write_text(yaml.safe_dump(overlay))
-    snakemake(leaderboard, overlay="config/exclude.yaml")
+    snakemake(leaderboard, *wanted, overlay="config/exclude.yaml")
     models = read_table(leaderboard / "results/leaderboard/models.parquet").set_index("model")
     assert models["excluded"].to_dict() == {"a": False, "b": False, "c": True, "d": False, "e": False}
     assert "is missing" in models.loc["c", "remark"]
     assert len(read_table(leaderboard / "results/leaderboard/complementarity.parquet")) == 12
 
 
-@pytest.fixture(scope="module")
-def wheel(clone, tmp_path_factory):
-    """The package as a wheel has it, unpacked: an editable install would hide what is missing in it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    uv = SNAKEMAKE.with_name("uv")
-    subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", folder, clone], check=True)
-    (built,) = folder.glob("*.whl")
-    zipfile.ZipFile(built).extractall(folder / "site")
-    return folder / "site"
+def test_the_wheel_is_what_runs_and_reads_a_study_without_torch(clone):
+    package = clone / "src/transfer_atlas"
+    environment = {**os.environ, "PYTHONPATH": str(clone / "src")}
+    modules = [f"transfer_atlas.study.{path.stem}" for path in (package / "study").glob("[a-z]*.py")]
+    check = f"import {', '.join(modules)}; assert transfer_atlas.__path__ == [{str(package)!r}]"
+    subprocess.run([sys.executable, "-c", check], env=environment, check=True)
+    check = "import torch"
+    assert subprocess.run([sys.executable, "-c", check], env=environment, capture_output=True, check=False).returncode
 
 
-BLOCKS_TORCH = """
-import sys
-from importlib.abc import MetaPathFinder
-
-class Blocked(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("torch", "timm", "torchvision"):
-            raise ImportError(f"{name} is blocked")
-
-sys.meta_path.insert(0, Blocked())
-"""
-
-
-def test_a_study_of_predictions_runs_from_the_wheel_without_torch(wheel, leaderboard):
-    (wheel / "sitecustomize.py").write_text(BLOCKS_TORCH)
-    overlay = yaml.safe_load((leaderboard / "config/leaderboard.yaml").read_text())
-    overlay |= {"study": "wheel", "on_error": "exclude"}
-    (leaderboard / "config/wheel.yaml").write_text(yaml.safe_dump(overlay))
-    command = [SNAKEMAKE, "--cores", "2", "--configfile", "config/wheel.yaml"]
-    environment = {**os.environ, "PYTHONPATH": str(wheel)}
-    done = subprocess.run(command, cwd=leaderboard, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert len(read_table(leaderboard / "results/wheel/complementarity.parquet")) in (12, 20)  # one file may be faulty
-    for module in ("config", "sheet", "pairs", "plan", "sources", "lock", "gpus", "code"):
-        check = f"import transfer_atlas.study.{module} as m; assert m.__file__.startswith({str(wheel)!r})"
-        subprocess.run([sys.executable, "-c", check], env=environment, check=True)
-
-
-def test_every_room_and_its_data_are_in_the_wheel(wheel):
-    listed = {str(path.relative_to(wheel)) for path in (wheel / "transfer_atlas").rglob("*") if path.is_file()}
+def test_every_room_and_its_data_are_in_the_wheel(clone):
+    listed = {str(path.relative_to(clone / "src")) for path in (clone / "src").rglob("*") if path.is_file()}
     ours = {str(path.relative_to(ROOT / "src")) for path in (ROOT / "src/transfer_atlas").rglob("*") if path.is_file()}
     assert {name for name in ours if "__pycache__" not in name} <= listed

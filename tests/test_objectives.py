@@ -102,6 +102,15 @@ def test_a_partition_that_always_picks_the_student_equals_self():
     assert torch.equal(chosen, itself)
 
 
+def test_a_random_teacher_gives_each_image_the_answer_to_another_and_the_same_each_time():
+    student = torch.arange(40.0).reshape(20, 2)
+    target, from_teacher = choose_target("shuffled", None, student, None, None)
+    assert sorted(target[:, 0].tolist()) == student[:, 0].tolist()
+    assert (target != student).any(dim=1).sum() > 10
+    assert torch.equal(target, choose_target("shuffled", None, student, None, None)[0])
+    assert not from_teacher.any()
+
+
 def test_label_weight_mixes_imitation_and_labels():
     cross_entropy = torch.tensor([-LOG(0.25), -LOG(0.5), -LOG(0.6)]).double()
     mixed = objective(STUDENT, TEACHER, LABELS, label_weight=0.3, temperature=1.0)

@@ -9,7 +9,8 @@ from transfer_atlas.study.pairs import choose_pairs
 from transfer_atlas.study.plan import CONTROLS, NO_TEACHER, open_blocks, transfer_blocks, transfers_of
 
 ZOO = ["a.1", "b.1", "c.1", "d.1"]
-METHODS = {"kl": {"target": "teacher"}, "dp": {"target": "most_confident"}, "self": {"target": "student"}, "labels": {}}
+TARGETS = {"kl": {"target": "teacher"}, "dp": {"target": "most_confident"}, "self": {"target": "student"}, "labels": {}}
+METHODS = {name: {**method, "seeds": [0, 1]} for name, method in TARGETS.items()}
 
 
 def test_a_grid_leaves_out_models_that_would_teach_themselves():
@@ -90,9 +91,23 @@ def test_no_pair_at_all_is_refused(tmp_path):
 
 def test_transfers_are_the_same_however_they_are_planned():
     pairs = choose_pairs({"students": ["a.1", "b.1"], "teachers": ["b.1", "c.1", "d.1"]}, ZOO)
-    planned = transfers_of(pairs, METHODS, [0, 1], TEACHER_TARGETS)
+    planned = transfers_of(pairs, METHODS, TEACHER_TARGETS)
     assert len(planned) == len(set(planned)) == 2 * (2 * 5 + 2 * 2)
     assert sorted((m, s, t) for m, s, t, seed in planned if seed == 0) == made(blocks_of(pairs, METHODS, 2))
+
+
+def test_a_method_may_have_seeds_of_its_own():
+    methods = METHODS | {"labels": {"seeds": [0]}}
+    pairs = choose_pairs({"students": ["a.1"], "teachers": ["b.1"]}, ZOO)
+    controls = [
+        (m, seed) for m, _, teacher, seed in transfers_of(pairs, methods, TEACHER_TARGETS) if teacher == NO_TEACHER
+    ]
+    assert controls == [("self", 0), ("self", 1), ("labels", 0)]
+    # so they share no job, for one job has one seed
+    assert [block.targets for block in blocks_of(pairs, methods, 2)][2:] == [
+        (("self", NO_TEACHER),),
+        (("labels", NO_TEACHER),),
+    ]
 
 
 def test_open_blocks_take_their_teacher_from_the_wildcard():

@@ -42,7 +42,7 @@ def storey(path):
 
 
 # each storey imports from those before it and from the ground floor
-STOREYS = ("study", "images", "zoo", "logits", "complementarity", "transfer", "figures")
+STOREYS = ("study", "images", "zoo", "logits", "complementarity", "transfer", "recommend", "figures")
 GROUND = ("errors", "files", "checkpoint", "schemas", "tables", "provenance", "jobs", "statistics", "properties")
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, spearmanr
 
+from transfer_atlas.properties import NUMERIC, correlate
 from transfer_atlas.statistics import (
     accuracy_standard_error,
     format_summary,
@@ -62,3 +63,18 @@ def test_summary_by_hand():
     text = format_summary(summary, "results/x/figures")
     assert "+0.50 +- 1.50 points" in text
     assert "figures: results/x/figures" in text
+
+
+def test_correlations_with_the_delta_by_hand():
+    generator = np.random.default_rng(0)
+    rows = pd.DataFrame(generator.normal(size=(12, 1 + len(NUMERIC))), columns=["delta", *NUMERIC])
+    rows = rows.assign(
+        student=list("aaabbbcccddd"), student_family=["mlp"] * 6 + ["convolution"] * 6, teacher_family="mlp"
+    )
+    table = correlate(rows).set_index("property")
+    expected = spearmanr(rows["delta"], rows["teacher_size"]).statistic
+    assert table.loc["teacher size (log)", "value"] == pytest.approx(expected)
+    means = rows.groupby("student_family")["delta"].transform("mean")
+    assert table.loc["student family", "value"] ** 2 == pytest.approx(means.var() / rows["delta"].var())
+    assert np.isnan(table.loc["teacher family", "value"])
+    assert (table["low"] <= table["value"]).sum() == (table["high"] >= table["value"]).sum() == 8

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 from conftest import ROOT, SCHEMA, ZOO_SCHEMA
+from running import claim_and_wait, hold_and_die
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.study.config import check_study, used_config
@@ -43,7 +44,11 @@ def test_defaults_are_filled_in(config):
         ("transfer.epochs", "5", "config: key 'transfer.epochs': '5' is not of type 'integer' (Passes over"),
         ("transfer.lr", 0, "config: key 'transfer.lr': 0 is less than or equal to the minimum of 0"),
         ("transfer.batch_norm", "off", "config: key 'transfer.batch_norm': 'off' is not one of frozen, train"),
-        ("transfer.methods.kl.target", "techer", "'techer' is not one of teacher, student, most_confident, flips"),
+        (
+            "transfer.methods.kl.target",
+            "techer",
+            "'techer' is not one of teacher, student, shuffled, most_confident, flips",
+        ),
         (
             "transfer.methods.kl_dp",
             {"target": "most_confident"},
@@ -113,13 +118,9 @@ def test_no_image_file_is_one_line(tmp_path):
         image_files({"root": tmp_path, "train": "train-*.parquet", "evaluation": "v", "held_out": 0}, "transfer")
 
 
-def _hold_and_die(path):
-    hold_lock(path)
-
-
 def test_the_lock_is_exclusive_and_dies_with_its_process(tmp_path):
     path = tmp_path / "lock"
-    process = multiprocessing.get_context("spawn").Process(target=_hold_and_die, args=(path,))
+    process = multiprocessing.get_context("spawn").Process(target=hold_and_die, args=(path,))
     process.start()
     process.join()
     hold_lock(path)
@@ -160,12 +161,13 @@ def test_a_method_takes_from_the_shared_recipe_what_it_does_not_say():
     config = minimal() | {"transfer": {"lr": 0.5, "methods": {"a": {"target": "teacher", "epochs": 3}}}}
     check_study(config, SCHEMA)
     method = config["transfer"]["methods"]["a"]
+    assert method.pop("seeds") == [0]
     assert (method["lr"], method["epochs"], method["momentum"]) == (0.5, 3, 0.9)
     # each knob of a method is a field of the transfer, and each field that is no name a knob
     named = {"method", "student", "teacher", "seed"}
     fields = {field.name for field in dataclasses.fields(TransferSpec)} - named
     knobs = SCHEMA["properties"]["transfer"]["properties"]["methods"]["additionalProperties"]["properties"]
-    assert set(knobs) == fields
+    assert set(knobs) - {"seeds"} == fields
     TransferSpec("a", "s", "t", 0, **method)
 
 
@@ -207,17 +209,10 @@ def test_gpus_are_counted_and_shared_out(tmp_path, monkeypatch):
     assert list_gpus({"PATH": f"{tmp_path}:/usr/bin:/bin"}) == ["0", "1"]
 
 
-def _claim(folder, taken, leave):
-    environment = {"CUDA_VISIBLE_DEVICES": "0,1"}
-    taken.put(claim_gpu(environment, folder, wait=0.05))
-    assert environment["CUDA_VISIBLE_DEVICES"] in ("0", "1")
-    leave.wait()
-
-
 def test_each_process_gets_a_gpu_of_its_own(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     taken, leave = spawn.Queue(), [spawn.Event() for _ in range(3)]
-    processes = [spawn.Process(target=_claim, args=(tmp_path, taken, event)) for event in leave]
+    processes = [spawn.Process(target=claim_and_wait, args=(tmp_path, taken, event)) for event in leave]
     for process in processes[:2]:
         process.start()
     assert {taken.get(timeout=60), taken.get(timeout=60)} == {"0", "1"}

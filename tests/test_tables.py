@@ -13,7 +13,8 @@ from conftest import ROOT
 from transfer_atlas.errors import InputError
 from transfer_atlas.files import atomic, new_array, save_array
 from transfer_atlas.provenance import Provenance
-from transfer_atlas.schemas import SCHEMAS, describe_tables
+from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.study.documentation import describe_tables
 from transfer_atlas.tables import exclusion, fingerprint, gather, read_metadata, read_table, write_excluded, write_table
 
 

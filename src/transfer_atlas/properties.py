@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-import statsmodels.formula.api as smf
+from scipy.stats import rankdata
 
 NUMERIC = {
     "student_accuracy": "student accuracy",
@@ -26,13 +26,27 @@ def describe_transfers(transfers, complementarity, models):
         models: the models table.
 
     Returns:
-        DataFrame with method, student, teacher, delta, gain, loss (fractions), the keys of NUMERIC and of CATEGORIES.
+        DataFrame with method, student, teacher, delta, gain, loss, delta_standard_error (fractions; the last is the root
+        mean square over seeds, which share their evaluation images), the keys of NUMERIC and of CATEGORIES.
     """
     keys = ["method", "student", "teacher"]
     taught = transfers.dropna(subset=["teacher", "delta"])
-    rows = taught.groupby(keys, sort=False)[["delta", "gain", "loss"]].mean().reset_index()
-    pairs = complementarity[["student", "teacher", "accuracy_difference", "positive_flips", "error_consistency"]]
-    rows = rows.merge(pairs, on=["student", "teacher"])
+    taught = taught.assign(delta_standard_error=taught["delta_standard_error"] ** 2)
+    rows = taught.groupby(keys, sort=False)[["delta", "gain", "loss", "delta_standard_error"]].mean().reset_index()
+    rows = rows.assign(delta_standard_error=np.sqrt(rows["delta_standard_error"]))
+    return describe_pairs(rows, complementarity, models)
+
+
+def describe_pairs(pairs, complementarity, models):
+    """Add the keys of NUMERIC and of CATEGORIES to pairs of student and teacher; pairs that were not compared go.
+
+    Args:
+        pairs: DataFrame with student and teacher.
+        complementarity: the complementarity table.
+        models: the models table.
+    """
+    compared = complementarity[["student", "teacher", "accuracy_difference", "positive_flips", "error_consistency"]]
+    rows = pairs.merge(compared, on=["student", "teacher"])
     for role in ("student", "teacher"):
         named = models[["model", "accuracy", "parameters", "family"]]
         named = named.assign(parameters=np.log(named["parameters"].astype(float)))
@@ -59,31 +73,36 @@ def correlate(rows, seed=0):
         DataFrame with property, kind (numeric: Spearman's rho, -1 to 1; category: correlation ratio eta, 0 to 1),
         value, low, high (95 %); NaN bounds for fewer than three students, NaN where a property does not vary.
     """
+    numbers = rows[["delta", *NUMERIC]].to_numpy(float)
+    families = np.stack([rows[category].factorize()[0] for category in CATEGORIES], axis=1)
     generator = np.random.default_rng(seed)
-    of_student = [group for _, group in rows.groupby("student")]
+    of_student = list(rows.reset_index(drop=True).groupby("student").indices.values())
     drawn = []
     for _ in range(RESAMPLES if len(of_student) > 2 else 0):
         chosen = generator.integers(len(of_student), size=len(of_student))
-        drawn.append(_coefficients(pd.concat([of_student[number] for number in chosen])))
+        drawn_rows = np.concatenate([of_student[number] for number in chosen])
+        drawn.append(_coefficients(numbers[drawn_rows], families[drawn_rows]))
     low, high = np.nanquantile(drawn, (0.025, 0.975), axis=0) if drawn else (np.nan, np.nan)
     kinds = ["numeric"] * len(NUMERIC) + ["category"] * len(CATEGORIES)
     names = [*NUMERIC.values(), *CATEGORIES.values()]
-    return pd.DataFrame({"property": names, "kind": kinds, "value": _coefficients(rows), "low": low, "high": high})
+    value = _coefficients(numbers, families)
+    return pd.DataFrame({"property": names, "kind": kinds, "value": value, "low": low, "high": high})
 
 
-def _coefficients(rows):
-    ranks = rows[["delta", *NUMERIC]].rank()
+def _coefficients(numbers, families):
+    """Spearman's rho of the first column of `numbers` with each other, then its eta with each of `families`."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        rho = np.corrcoef(ranks.to_numpy().T)[0, 1:]
-    return np.concatenate([rho, [_eta(rows["delta"], rows[category]) for category in CATEGORIES]])
+        rho = np.corrcoef(rankdata(numbers, axis=0).T)[0, 1:]
+    return np.concatenate([rho, [_eta(numbers[:, 0], of_rows) for of_rows in families.T]])
 
 
-def _eta(values, categories):
-    """Square root of the share of the variance that lies between categories."""
-    if categories.nunique() < 2 or values.var() == 0:
+def _eta(values, families):
+    """Square root of the share of the variance that lies between families."""
+    counts = np.bincount(families)
+    if (counts > 0).sum() < 2 or values.var() == 0:
         return np.nan
-    between = values.groupby(categories).transform("mean")
-    return float(np.sqrt(between.var(ddof=0) / values.var(ddof=0)))
+    means = np.bincount(families, weights=values) / np.maximum(counts, 1)
+    return np.sqrt(means[families].var() / values.var())
 
 
 def regress(rows):
@@ -98,6 +117,8 @@ def regress(rows):
         DataFrame with property, value, low, high (95 %): points of delta per standard deviation of a number, or
         against the first family by name; None where there are too few transfers or students.
     """
+    import statsmodels.formula.api as smf  # a second that correlations need not pay
+
     numeric = [name for name in NUMERIC if name != "accuracy_difference" and rows[name].std() > 0]
     families = [name for name in CATEGORIES if rows[name].nunique() > 1]
     terms = len(numeric) + sum(rows[name].nunique() - 1 for name in families)

@@ -1,6 +1,6 @@
 """Schema of every Parquet table: columns, types, units and what they mean.
 
-`python -m transfer_atlas.schemas > docs/results.md` writes them down.
+docs/results.md shows them, made by `python -m transfer_atlas.study.documentation`.
 """
 
 import pyarrow as pa
@@ -196,43 +196,40 @@ SCHEMAS = {
             ),
         ]
     ),
-}
-
-
-PATHS = {
-    "images": "results/<study>/images/<split>.parquet",
-    "predictions": "results/<study>/predictions/<split>/<model>.parquet",
-    "models": "results/<study>/models.parquet",
-    "classes": "results/<study>/classes.parquet",
-    "complementarity": "results/<study>/complementarity.parquet",
-    "flips_by_class": "results/<study>/flips_by_class.parquet",
-    "pairs": "results/<study>/pairs.parquet",
-    "transfers": "results/<study>/transfers.parquet and transfers/<method>/<student>/<teacher>/<seed>.parquet",
-}
-
-
-def describe_tables():
-    """Render docs/results.md: every table with its columns and units."""
-    lines = [
-        "# Tables",
-        "",
-        "Made by `python -m transfer_atlas.schemas > docs/results.md`; a test compares. Shares are fractions from 0 to 1.",
-        "Every file carries its provenance as JSON in the Parquet schema metadata (`transfer_atlas.tables.read_metadata`):",
-        "versions, commit, device, seconds, peak memory and the slice of the config that it depends on.",
-    ]
-    for table, schema in SCHEMAS.items():
-        lines += [
-            "",
-            f"## {table}: `{PATHS[table]}`",
-            "",
-            "| column | type | unit | meaning |",
-            "| --- | --- | --- | --- |",
+    "recommendations": pa.schema(
+        [
+            _column("student", pa.string(), "model that wants a teacher"),
+            _column(
+                "method", pa.string(), "transfer method, the most promising first; null before any transfer is done"
+            ),
+            _column("rank", pa.int32(), "place of the teacher, 1 for the best"),
+            _column("teacher", pa.string(), "model that might teach"),
+            _share("expected_delta", "what a transfer is expected to give; null before any transfer is done"),
+            _share("expected_low", "lower 95 % bound of it, without measurement error"),
+            _share("expected_high", "upper 95 % bound of it, without measurement error"),
+            _share("measured_delta", "mean delta over seeds where this transfer was done, else null"),
+            _share("positive_flips", "student wrong and teacher right: the complementary knowledge"),
+            _share("accuracy_difference", "teacher minus student"),
+            _column(
+                "teacher_macs",
+                pa.int64(),
+                "what the teacher costs: multiply-accumulates of a forward pass",
+                "per image",
+            ),
         ]
-        for field in schema:
-            meaning, unit = (field.metadata[key].decode() for key in (b"description", b"unit"))
-            lines.append(f"| {field.name} | {str(field.type).replace('element: ', '')} | {unit} | {meaning} |")
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(describe_tables(), end="")
+    ),
+    "recommendation_checks": pa.schema(
+        [
+            _column("method", pa.string(), "transfer method"),
+            _column("left_out", pa.string(), "what the model had not seen: student or teacher"),
+            _column("rule", pa.string(), "how the teacher is chosen: recommended, or a rule of thumb"),
+            _column("students", pa.int64(), "students with at least two teachers"),
+            _column(
+                "rank_correlation", pa.float64(), "Spearman's rho with the delta within a student, mean over students"
+            ),
+            _share("regret", "delta of the best teacher less that of the chosen one, mean over students"),
+            _share("more_regret", "regret less that of the recommended choice, mean over students"),
+            _share("more_regret_standard_error", "standard error of more_regret over students"),
+        ]
+    ),
+}

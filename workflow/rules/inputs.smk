@@ -73,13 +73,20 @@ def all_transfers(wildcards):
         found = pyarrow.parquet.read_table(chosen).to_pylist()
     else:
         found = PAIRS
-    seeds = config["transfer"]["seeds"]
     return [
         f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
         for method, student, teacher, seed in plan.transfers_of(
-            found, METHODS, seeds, TEACHER_TARGETS
+            found, METHODS, TEACHER_TARGETS
         )
     ]
+
+
+def recipes_of(block):
+    """Recipes of a block's methods; a seed more is a job more, and no other recipe."""
+    recipes = {method: dict(METHODS[method]) for method in block.methods}
+    for recipe in recipes.values():
+        del recipe["seeds"]
+    return recipes
 
 
 def log_of(block):

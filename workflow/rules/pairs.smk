@@ -74,9 +74,7 @@ else:
             zoo=ZOO,
             geometry=GEOMETRY,
             views=lookup("views/count", within=config),
-            transfers=plan.transfers_of(
-                PAIRS, METHODS, config["transfer"]["seeds"], TEACHER_TARGETS
-            ),
+            transfers=plan.transfers_of(PAIRS, METHODS, TEACHER_TARGETS),
             methods=METHODS,
             code=code_of("estimate"),
         script:

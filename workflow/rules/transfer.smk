@@ -49,7 +49,7 @@ for block in BLOCKS:
         params:
             targets=block.named_targets,
             teachers=block.teachers,
-            methods={method: METHODS[method] for method in block.methods},
+            methods=recipes_of(block),
             student=student_of,
             code=code_of("transfer"),
         script:

@@ -4,7 +4,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from transfer_atlas.files import atomic
@@ -13,8 +12,7 @@ ONE_COLUMN = 3.35  # inches
 TWO_COLUMNS = 6.9
 MOST_DOTS = 3000  # in one panel
 
-_PALETTE = sns.color_palette("colorblind")
-FAMILY_COLOURS = {"convolution": _PALETTE[0], "transformer": _PALETTE[1], "mlp": _PALETTE[2]}
+FAMILY_COLOURS = {"convolution": "C0", "transformer": "C1", "mlp": "C2"}  # of paper.mplstyle
 FAMILY_MARKERS = {"convolution": "o", "transformer": "^", "mlp": "s"}
 FAMILY_NAMES = {"convolution": "convolution", "transformer": "transformer", "mlp": "MLP"}
 METHOD_NAMES = {
@@ -25,6 +23,7 @@ METHOD_NAMES = {
     "kl_dp_u": "KL + DP, unsup.",
     "self": "self (control)",
     "labels": "labels (control)",
+    "random": "random (control)",
 }
 
 

@@ -1,4 +1,4 @@
-"""The tables of config/README.md, made from the schemas.
+"""The key tables of config/README.md and docs/results.md, made from the schemas.
 
 `python -m transfer_atlas.study.documentation` rewrites them in place, from the repository's root.
 """
@@ -7,10 +7,13 @@ import json
 import re
 from pathlib import Path
 
+from transfer_atlas.errors import InputError
+from transfer_atlas.schemas import SCHEMAS
 from transfer_atlas.study.config import load_schema
 
 README = Path("config/README.md")
-SCHEMAS = Path("workflow/schemas")
+RESULTS = Path("docs/results.md")
+CONFIG_SCHEMAS = Path("workflow/schemas")
 
 
 def describe_keys(schema, prefix="", reruns="", leave_out=()):
@@ -80,10 +83,50 @@ def _table(header, rows):
 def fill_in(text, schemas):
     """Replace what stands between `<!-- <name> -->` and `<!-- end -->` by the table of that name."""
     for name, table in tables(schemas).items():
-        marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.S)
-        text = marks.sub(lambda found, table=table: found[1] + table + found[2], text)
+        marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.S)
+        text, places = marks.subn(lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text)
+        if places != 1:
+            raise InputError(f"{README}: <!-- {name} --> ... <!-- end --> stands there {places} times, not once")
     return text
 
 
+PATHS = {
+    "images": "results/<study>/images/<split>.parquet",
+    "predictions": "results/<study>/predictions/<split>/<model>.parquet",
+    "models": "results/<study>/models.parquet",
+    "classes": "results/<study>/classes.parquet",
+    "complementarity": "results/<study>/complementarity.parquet",
+    "flips_by_class": "results/<study>/flips_by_class.parquet",
+    "pairs": "results/<study>/pairs.parquet",
+    "recommendations": "results/<study>/recommend/<student>.parquet",
+    "recommendation_checks": "results/<study>/recommend/checks.parquet",
+    "transfers": "results/<study>/transfers.parquet and transfers/<method>/<student>/<teacher>/<seed>.parquet",
+}
+
+
+def describe_tables():
+    """Render docs/results.md: every table with its columns and units."""
+    lines = [
+        "# Tables",
+        "",
+        "Made by `python -m transfer_atlas.study.documentation`; a test compares. Shares are fractions from 0 to 1.",
+        "Every file carries its provenance as JSON in the Parquet schema metadata (`transfer_atlas.tables.read_metadata`):",
+        "versions, commit, device, seconds, peak memory and the slice of the config that it depends on.",
+    ]
+    for table, schema in SCHEMAS.items():
+        lines += [
+            "",
+            f"## {table}: `{PATHS[table]}`",
+            "",
+            "| column | type | unit | meaning |",
+            "| --- | --- | --- | --- |",
+        ]
+        for field in schema:
+            meaning, unit = (field.metadata[key].decode() for key in (b"description", b"unit"))
+            lines.append(f"| {field.name} | {str(field.type).replace('element: ', '')} | {unit} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
 if __name__ == "__main__":
-    README.write_text(fill_in(README.read_text(), SCHEMAS))
+    README.write_text(fill_in(README.read_text(), CONFIG_SCHEMAS))
+    RESULTS.write_text(describe_tables())

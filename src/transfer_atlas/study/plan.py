@@ -41,7 +41,7 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets):
     """Group transfers into jobs: one process imports torch once and serves a whole block.
 
     A block never mixes methods that have a teacher, so that a new method adds jobs and touches none; the controls of a
-    student share one job. Teachers keep the order in which they are listed: one that is added at the end adds a job or
+    student that run with the same seeds share one job. Teachers keep the order in which they are listed: one that is added at the end adds a job or
     joins the last.
 
     Args:
@@ -68,7 +68,7 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets):
         for method in taught
         for number, (targets, students) in enumerate(students_of[method].items(), start=1)
     ]
-    return blocks + _control_block(controls, tuple(teachers_of))
+    return blocks + _control_blocks(controls, methods, tuple(teachers_of))
 
 
 def open_blocks(models, methods, teacher_targets):
@@ -81,7 +81,7 @@ def open_blocks(models, methods, teacher_targets):
     """
     taught, controls = _split(methods, teacher_targets)
     blocks = [Block(f"{method}_1", tuple(models), ((method, ANY_TEACHER),)) for method in taught]
-    return blocks + _control_block(controls, tuple(models))
+    return blocks + _control_blocks(controls, methods, tuple(models))
 
 
 def _split(methods, teacher_targets):
@@ -89,18 +89,22 @@ def _split(methods, teacher_targets):
     return taught, [name for name in methods if name not in taught]
 
 
-def _control_block(controls, students):
-    targets = tuple((name, NO_TEACHER) for name in controls)
-    return [Block(f"{CONTROLS}_1", students, targets)] if targets else []
+def _control_blocks(controls, methods, students):
+    with_seeds = defaultdict(list)
+    for name in controls:
+        with_seeds[tuple(methods[name]["seeds"])].append((name, NO_TEACHER))
+    return [
+        Block(f"{CONTROLS}_{number}", students, tuple(targets))
+        for number, targets in enumerate(with_seeds.values(), start=1)
+    ]
 
 
-def transfers_of(pairs, methods, seeds, teacher_targets):
+def transfers_of(pairs, methods, teacher_targets):
     """Every (method, student, teacher, seed) of a study, in the order of its table.
 
     Args:
         pairs: of `choose_pairs`.
         methods: as in `transfer_blocks`.
-        seeds: config key `transfer.seeds`.
         teacher_targets: as in `transfer_blocks`.
     """
     taught, controls = _split(methods, teacher_targets)
@@ -111,5 +115,5 @@ def transfers_of(pairs, methods, seeds, teacher_targets):
         for names, of_names in ((taught, couples), (controls, alone))
         for method in names
         for student, teacher in of_names
-        for seed in seeds
+        for seed in methods[method]["seeds"]
     ]

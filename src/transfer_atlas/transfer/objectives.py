@@ -34,6 +34,15 @@ def _of_student(confidence, student, teacher, labels):
     return student, torch.zeros(len(student), dtype=torch.bool, device=student.device)
 
 
+def _of_a_random_teacher(confidence, student, teacher, labels):
+    """The student's own answers to other images: as sure of itself as the student, and without knowledge.
+
+    The order is the same in every view and transfer, so that an image keeps its wrong answer.
+    """
+    order = torch.randperm(len(student), generator=torch.Generator().manual_seed(0)).to(student.device)
+    return _of_student(confidence, student[order], teacher, labels)
+
+
 def _of_the_more_confident(confidence, student, teacher, labels):
     """The teacher where it is strictly more confident than the frozen student (the paper's data partitioning)."""
     return _partition(log_odds(teacher, confidence, labels) > log_odds(student, confidence, labels), student, teacher)
@@ -53,6 +62,7 @@ def _partition(from_teacher, student, teacher):
 TARGETS = {
     "teacher": _of_teacher,
     "student": _of_student,
+    "shuffled": _of_a_random_teacher,
     "most_confident": _of_the_more_confident,
     "flips": _of_the_teacher_on_flips,
 }

@@ -1,0 +1,69 @@
+"""Which teacher for a student: teachers in the order of what they are expected to give."""
+
+import numpy as np
+import pandas as pd
+
+from transfer_atlas.errors import InputError, did_you_mean
+from transfer_atlas.properties import describe_pairs, describe_transfers
+from transfer_atlas.recommend.model import Z_95, fit_deltas
+
+FEWEST_TRANSFERS = 3  # of a method, for anything to be learned from
+
+
+def recommend_teachers(student, complementarity, models, transfers=None):
+    """Rank all other models as teachers of one student, for each method that has transfers to learn from.
+
+    Args:
+        student: name of the student.
+        complementarity: the complementarity table.
+        models: the models table.
+        transfers: the transfers table; None where there is none yet.
+
+    Returns:
+        The recommendations table: best method first, its best teacher first. Without transfers to learn from, one
+        ranking by positive flips, with a null method and null expectations.
+
+    Raises:
+        InputError: no such student among the compared models.
+    """
+    candidates = complementarity.loc[complementarity["student"] == student, ["student", "teacher"]]
+    if candidates.empty:
+        known = complementarity["student"].unique()
+        raise InputError(f"recommend: '{student}' is not among the compared models{did_you_mean(student, known)}")
+    candidates = describe_pairs(candidates, complementarity, models)
+    candidates = candidates.merge(
+        models[["model", "macs"]].rename(columns={"model": "teacher", "macs": "teacher_macs"})
+    )
+    learned = learnable(transfers, complementarity, models)
+    if not learned:
+        ranked = candidates.sort_values("positive_flips", ascending=False, kind="stable")
+        return _finish(ranked.assign(method=None, expected_delta=np.nan, expected_low=np.nan, expected_high=np.nan))
+    ranked = [_expect(candidates, method, rows) for method, rows in learned.items()]
+    ranked.sort(key=lambda of_method: -of_method["expected_delta"].mean())
+    return _finish(pd.concat(ranked))
+
+
+def learnable(transfers, complementarity, models):
+    """Described transfers by method, of the methods that have enough of them to learn from; empty without transfers."""
+    if transfers is None:
+        return {}
+    rows = describe_transfers(transfers, complementarity, models)
+    groups = dict(list(rows.groupby("method", sort=False)))
+    return {method: group for method, group in groups.items() if len(group) >= FEWEST_TRANSFERS}
+
+
+def _expect(candidates, method, rows):
+    expected, error = fit_deltas(rows).predict(candidates)
+    measured = rows[["student", "teacher", "delta"]].rename(columns={"delta": "measured_delta"})
+    table = candidates.merge(measured, on=["student", "teacher"], how="left").assign(
+        method=method,
+        expected_delta=expected,
+        expected_low=expected - Z_95 * error,
+        expected_high=expected + Z_95 * error,
+    )
+    return table.sort_values("expected_delta", ascending=False, kind="stable")
+
+
+def _finish(ranked):
+    ranked = ranked.assign(rank=ranked.groupby("method", dropna=False).cumcount() + 1)
+    return ranked if "measured_delta" in ranked else ranked.assign(measured_delta=np.nan)

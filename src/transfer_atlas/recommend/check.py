@@ -1,0 +1,114 @@
+"""Whether recommendations are better than rules of thumb: on students and on teachers that they were not learned on."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import spearmanr
+
+from transfer_atlas.recommend.advice import learnable
+from transfer_atlas.recommend.model import fit_deltas
+
+# what people do without an atlas; larger is better
+RULES = {
+    "most accurate": lambda rows: rows["teacher_accuracy"],
+    "most complementary": lambda rows: rows["positive_flips"],
+    "lowest error consistency": lambda rows: -rows["error_consistency"],
+    "chance": lambda rows: pd.Series(0.0, rows.index),
+}
+OURS = "recommended"
+
+
+def check_recommendations(transfers, complementarity, models):
+    """Leave each student out, then each teacher, and compare the choice with rules of thumb.
+
+    Args:
+        transfers: the transfers table.
+        complementarity: the complementarity table.
+        models: the models table.
+
+    Returns:
+        The recommendation_checks table. Students with fewer than two teachers tell nothing and are left out.
+    """
+    tables = []
+    for method, rows in learnable(transfers, complementarity, models).items():
+        rows = rows.groupby("student", sort=False).filter(lambda group: len(group) > 1).reset_index(drop=True)
+        for left_out in ("student", "teacher"):
+            if rows[left_out].nunique() < 3:
+                continue
+            scores = {OURS: predict_left_out(rows, left_out)} | {name: rule(rows) for name, rule in RULES.items()}
+            table = pd.DataFrame(_compare(rows, scores))
+            tables.append(table.assign(method=method, left_out=left_out))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def predict_left_out(rows, left_out):
+    """Expected delta of each transfer by a model that saw nothing of its student, or teacher.
+
+    Args:
+        rows: of `properties.describe_transfers`, of one method, with a fresh index.
+        left_out: student or teacher.
+    """
+    expected = pd.Series(np.nan, rows.index)
+    for _, group in rows.groupby(left_out):
+        expected[group.index] = fit_deltas(rows.drop(group.index)).predict(group)[0]
+    return expected
+
+
+def _compare(rows, scores):
+    """One row per rule, means over students; `scores` are of each transfer, larger is better."""
+    regrets = {name: _regrets(rows.assign(score=score)) for name, score in scores.items()}
+    for name, regret in regrets.items():
+        more = regret - regrets[OURS]
+        yield {
+            "rule": name,
+            "students": len(regret),
+            "rank_correlation": _rank_correlation(rows.assign(score=scores[name])),
+            "regret": regret.mean(),
+            "more_regret": more.mean(),
+            "more_regret_standard_error": more.sem(),
+        }
+
+
+def _regrets(rows):
+    """Delta of the best teacher less that of the one with the highest score, by student."""
+
+    def regret(group):
+        # of equal scores any may be taken, so their mean is what to expect
+        taken = group.loc[group["score"] == group["score"].max(), "delta"].mean()
+        return group["delta"].max() - taken
+
+    return rows.groupby("student", sort=False)[["score", "delta"]].apply(regret)
+
+
+def _rank_correlation(rows):
+    """Mean over students of Spearman's rho of score and delta; NaN where no student has three teachers that differ."""
+    correlations = [
+        spearmanr(group["score"], group["delta"]).statistic
+        for _, group in rows.groupby("student", sort=False)
+        if len(group) > 2 and group["score"].nunique() > 1 and group["delta"].nunique() > 1
+    ]
+    return np.mean(correlations) if correlations else np.nan
+
+
+def noise_ceiling(rows):
+    """How much of what transfers of one method differ in is more than measurement error.
+
+    Args:
+        rows: of `properties.describe_transfers`, of one method.
+
+    Returns:
+        Dict of share (of the variance over all pairs) and share_within (over the teachers of a student), at least 0;
+        spread_within: standard deviation of the true deltas of a student's teachers, a fraction; error: root mean
+        square standard error of a delta.
+    """
+    noise = (rows["delta_standard_error"] ** 2).mean()
+    total = rows["delta"].var()
+    counts = rows.groupby("student")["delta"].transform("size")
+    residuals = rows["delta"] - rows.groupby("student")["delta"].transform("mean")
+    freedom = (counts > 1).sum() - rows.loc[counts > 1, "student"].nunique()
+    within = (residuals**2).sum() / freedom if freedom else np.nan
+    return {
+        "share": max(0.0, 1 - noise / total) if total else 0.0,
+        "share_within": max(0.0, 1 - noise / within) if within else 0.0,
+        "spread_within": np.sqrt(max(0.0, within - noise)),
+        "error": np.sqrt(noise),
+    }

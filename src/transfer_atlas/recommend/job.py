@@ -1,0 +1,28 @@
+"""A recommendation for one student, as a table and in words."""
+
+from transfer_atlas.recommend.advice import learnable, recommend_teachers
+from transfer_atlas.recommend.check import noise_ceiling
+from transfer_atlas.recommend.text import format_recommendation
+
+
+def recommend(student, complementarity, models, transfers=None, checks=None):
+    """Rank all other models as teachers of one student.
+
+    Args:
+        student: name of the student.
+        complementarity: the complementarity table.
+        models: the models table.
+        transfers: the transfers table; None where no transfer is done yet.
+        checks: the recommendation_checks table; None likewise.
+
+    Returns:
+        (table, text): the recommendations table, and what it says in words.
+
+    Raises:
+        InputError: no such student among the compared models.
+    """
+    ranked = recommend_teachers(student, complementarity, models, transfers)
+    learned = learnable(transfers, complementarity, models)
+    ceilings = {method: noise_ceiling(rows) for method, rows in learned.items()}
+    images = int(complementarity["images"].iloc[0])
+    return ranked, format_recommendation(ranked, checks, ceilings, images)

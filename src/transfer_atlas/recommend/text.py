@@ -1,0 +1,113 @@
+"""A recommendation in words and two short tables."""
+
+import pandas as pd
+
+from transfer_atlas.recommend.check import OURS
+from transfer_atlas.recommend.model import Z_95
+
+SHOWN = 10  # teachers
+
+
+def format_recommendation(table, checks, ceilings, images):
+    """Say which teacher to take, how sure that is, and whether the ranking is better than a rule of thumb.
+
+    Args:
+        table: the recommendations table of one student.
+        checks: the recommendation_checks table.
+        ceilings: dict of method to what `check.noise_ceiling` says.
+        images: number of evaluation images.
+    """
+    student, method = table[["student", "method"]].iloc[0]
+    if not isinstance(method, str):
+        return "\n".join([f"Teachers for {student}", *_before_transfers(table), ""])
+    best = table[table["method"] == method]
+    parts = [
+        f"Teachers for {student}",
+        _methods(table),
+        f"with {method}, deltas in points:",
+        _ranking(best),
+        _verdict(best),
+        *_noise(ceilings[method], images),
+        *_checks(checks, method),
+    ]
+    return "\n".join([*parts, ""])
+
+
+def _before_transfers(table):
+    ranking = table.head(SHOWN)[["rank", "teacher"]].assign(
+        knows=[f"{100 * share:.1f} %" for share in table.head(SHOWN)["positive_flips"]]
+    )
+    return [
+        "No transfer is done yet: by complementary knowledge alone (images that the teacher knows and the student does not).",
+        ranking.to_string(index=False),
+    ]
+
+
+def _methods(table):
+    means = table.groupby("method", sort=False)["expected_delta"].mean()
+    return "expected delta, mean over teachers: " + ", ".join(
+        f"{method} {100 * mean:+.2f} points" for method, mean in means.items()
+    )
+
+
+def _ranking(best):
+    shown = best.head(SHOWN)
+    return pd.DataFrame(
+        {
+            "rank": shown["rank"],
+            "teacher": shown["teacher"],
+            "expected": (100 * shown["expected_delta"]).map("{:+.2f}".format),
+            "95 % interval": [
+                f"{100 * low:+.2f} to {100 * high:+.2f}"
+                for low, high in zip(shown["expected_low"], shown["expected_high"], strict=True)
+            ],
+            "measured": (100 * shown["measured_delta"]).map("{:+.2f}".format).replace("+nan", "").replace("nan", ""),
+            "knows (%)": (100 * shown["positive_flips"]).map("{:.1f}".format),
+        }
+    ).to_string(index=False)
+
+
+def _verdict(best):
+    helpful, sure = (best["expected_delta"] > 0).sum(), (best["expected_low"] > 0).sum()
+    if not helpful:
+        return "No teacher here is expected to help."
+    return f"{helpful} of {len(best)} teachers are expected to help, {sure} of them with an interval above zero."
+
+
+def _noise(ceiling, images):
+    lines = [
+        f"Of what deltas differ in, {ceiling['share']:.0%} is more than measurement error; "
+        f"among the teachers of one student, {ceiling['share_within']:.0%}."
+    ]
+    if ceiling["spread_within"] > 0:
+        needed = images * (Z_95 * ceiling["error"] / ceiling["spread_within"]) ** 2
+        lines.append(
+            f"Telling two typical teachers apart takes about {needed:,.0f} evaluation images; there are {images:,}."
+        )
+    return lines
+
+
+def _checks(checks, method):
+    here = checks[(checks["method"] == method) & (checks["left_out"] == "student")] if len(checks) else checks
+    if here.empty:
+        return ["Too few students to say whether this ranking is better than a rule of thumb."]
+    shown = pd.DataFrame(
+        {
+            "choice": here["rule"],
+            "rank correlation": here["rank_correlation"].map("{:+.2f}".format).replace("+nan", "").replace("nan", ""),
+            "regret (points)": (100 * here["regret"]).map("{:.2f}".format),
+        }
+    )
+    others = here[here["rule"] != OURS]
+    beaten = others[others["more_regret"] > Z_95 * others["more_regret_standard_error"]]["rule"]
+    verdict = (
+        f"The recommended choice is better than: {', '.join(beaten)} (by 1.96 standard errors)."
+        if len(beaten)
+        else "The recommended choice is not shown to be better than any of these, chance included."
+    )
+    students = int(here["students"].iloc[0])
+    return [
+        f"What each choice costs against the best teacher, on {students} students that the model had not seen:",
+        shown.to_string(index=False),
+        verdict,
+    ]

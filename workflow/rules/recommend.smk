@@ -1,0 +1,57 @@
+"""Which teacher for a student; made where it is asked for.
+
+INPUTS
+    <results>/complementarity.parquet, <results>/models.parquet, <results>/transfers.parquet where the study has it
+
+OUTPUTS
+    recommend              <results>/recommend/{student}.parquet and .txt  teachers in order, for any model of the zoo
+    check_recommendations  <results>/recommend/checks.parquet  against rules of thumb, on what was left out
+"""
+
+LEARNED_FROM = {}
+
+if "transfers" in TABLES:
+    LEARNED_FROM = {
+        "transfers": "<results>/transfers.parquet",
+        "checks": "<results>/recommend/checks.parquet",
+    }
+
+    rule check_recommendations:
+        input:
+            transfers="<results>/transfers.parquet",
+            complementarity="<results>/complementarity.parquet",
+            models="<results>/models.parquet",
+        output:
+            "<results>/recommend/checks.parquet",
+        log:
+            "<logs>/check_recommendations.log",
+        localrule: True
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(30),
+        params:
+            code=code_of("check_recommendations"),
+        script:
+            "../scripts/check_recommendations.py"
+
+
+rule recommend:
+    input:
+        **LEARNED_FROM,
+        complementarity="<results>/complementarity.parquet",
+        models="<results>/models.parquet",
+    output:
+        table="<results>/recommend/{student}.parquet",
+        text="<results>/recommend/{student}.txt",
+    log:
+        "<logs>/recommend/{student}.log",
+    wildcard_constraints:
+        student=r"\w+(\.\w+)+",
+    localrule: True
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code_of("recommend"),
+    script:
+        "../scripts/recommend.py"

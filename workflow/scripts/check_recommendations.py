@@ -1,0 +1,12 @@
+"""Compare recommended teachers with rules of thumb, on students and teachers left out."""
+
+from transfer_atlas.jobs import logged
+
+with logged(snakemake.log[0]):
+    from transfer_atlas.provenance import Provenance
+    from transfer_atlas.recommend.check import check_recommendations
+    from transfer_atlas.tables import read_table, write_table
+
+    provenance = Provenance()
+    tables = (read_table(snakemake.input[name]) for name in ("transfers", "complementarity", "models"))
+    write_table(check_recommendations(*tables), "recommendation_checks", snakemake.output[0], provenance.record())

@@ -1,0 +1,16 @@
+"""Rank all teachers for one student."""
+
+from pathlib import Path
+
+from transfer_atlas.jobs import logged
+
+with logged(snakemake.log[0]):
+    from transfer_atlas.provenance import Provenance
+    from transfer_atlas.recommend.job import recommend
+    from transfer_atlas.tables import read_table, write_table
+
+    provenance = Provenance()
+    tables = {name: read_table(path) for name, path in snakemake.input.items()}
+    ranked, text = recommend(snakemake.wildcards.student, **tables)
+    write_table(ranked, "recommendations", snakemake.output.table, provenance.record())
+    Path(snakemake.output.text).write_text(text)
