@@ -2,7 +2,7 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: env study test lint slurm-test doctor bench report
+.PHONY: env study test lint slurm-test doctor bench report notebook notebooks
 
 env: .venv/installed
 
@@ -41,3 +41,15 @@ CONFIG ?= config/config.yaml
 report: env
 	$(BIN)/snakemake --configfile $(CONFIG) --report \
 		results/$$($(BIN)/python -c 'import sys, yaml; print([s for f in sys.argv[1:] if (s := yaml.safe_load(open(f)).get("study"))][-1])' $(CONFIG))/report.html
+
+# Jupyter on this machine; the notebooks are plain Python (jupytext), and open by a right click, "Open With > Notebook"
+notebook: .venv/notebook
+	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
+
+# the executed copies that people read on the web; of the embedded study
+notebooks: .venv/notebook
+	for source in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --set-kernel python3 --execute $$source || exit 1; done
+
+.venv/notebook: .venv/installed
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[notebook]'
+	touch $@

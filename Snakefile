@@ -36,8 +36,8 @@ else:
 
     include: "workflow/rules/images.smk"
     include: "workflow/rules/zoo.smk"
-    include: "workflow/rules/logits.smk"
     include: "workflow/rules/pairs.smk"
+    include: "workflow/rules/logits.smk"
     include: "workflow/rules/transfer.smk"
 
 

@@ -21,6 +21,7 @@ from transfer_atlas.figures.complementarity import plot_complementarity
 from transfer_atlas.statistics import summarise_methods
 from transfer_atlas.tables import read_table
 
+os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
 
 # %% [markdown]
@@ -28,7 +29,7 @@ RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
 
 # %%
 models = read_table(RESULTS / "models.parquet").sort_values("accuracy", ascending=False)
-print(models[["model", "family", "parameters", "macs", "accuracy"]].to_string(index=False))
+models[["model", "family", "parameters", "macs", "accuracy"]]
 
 # %% [markdown]
 # ## Who knows most of what a student does not?
@@ -37,14 +38,14 @@ print(models[["model", "family", "parameters", "macs", "accuracy"]].to_string(in
 # %%
 pairs = read_table(RESULTS / "complementarity.parquet")
 best = pairs.sort_values("positive_flips", ascending=False).groupby("student").head(2).sort_values("student")
-print(best[["student", "teacher", "accuracy_difference", "positive_flips", "flip_entropy"]].to_string(index=False))
+best[["student", "teacher", "accuracy_difference", "positive_flips", "flip_entropy"]]
 
 # %%
-plot_complementarity(pairs)
+figure = plot_complementarity(pairs)
 
 # %% [markdown]
 # ## Which method hands it over?
 
 # %%
 transfers = read_table(RESULTS / "transfers.parquet")
-print(summarise_methods(transfers).round(4).to_string())
+summarise_methods(transfers).round(4)

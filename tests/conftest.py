@@ -9,7 +9,7 @@ from running import ROOT, copy_repository, snakemake
 
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.measures import compare_models
-from transfer_atlas.images.views import make_views
+from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import compute_logits, predict
 from transfer_atlas.study.config import load_schema
@@ -22,6 +22,11 @@ SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
 ZOO_SCHEMA = load_schema(ROOT / "workflow/schemas/zoo.schema.yaml")
 
 torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    """The file that takes longest comes first, so that the others run beside it."""
+    items.sort(key=lambda item: item.path.name != "test_workflow.py")
 
 
 @pytest.fixture(scope="session")
@@ -155,9 +160,9 @@ def student_files(tmp_path):
         write_table(index, "images", tmp_path / "index.parquet")
         model = build()
         save_weights(model.state_dict(), tmp_path / "w.safetensors")
-        images = make_views(pixels, index["image"], views, list(transforms), 0)
-        logits = compute_logits(model, images, 64, "cpu", tmp_path / "student.npy", row["model"])
-        write_table(predict(index, logits), "predictions", tmp_path / "student.parquet", {"device": device})
+        images = Views(pixels, index["image"], views, list(transforms), 0)
+        predictions, _ = compute_logits(model, images, index, 10, 64, "cpu", tmp_path / "student.npy", row["model"])
+        write_table(predictions, "predictions", tmp_path / "student.parquet", {"device": device})
         return Student(
             row=row,
             classes=10,

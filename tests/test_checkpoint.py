@@ -14,15 +14,17 @@ import pytest
 import torch
 from conftest import ROOT
 
-from transfer_atlas.checkpoint import Checkpoint
+from transfer_atlas.checkpoint import Checkpoint, stop_on_signals
 from transfer_atlas.errors import Stopped
+from transfer_atlas.images.views import Views
 from transfer_atlas.tables import read_table
 from transfer_atlas.transfer.block import _checkpoint_of, run_block
 from transfer_atlas.transfer.loop import TransferSpec, transfer_knowledge
 from transfer_atlas.zoo.build import build_model
 
 GENERATOR = np.random.default_rng(0)
-VIEWS = [GENERATOR.integers(0, 256, (50, 32, 32, 3), dtype=np.uint8) for _ in range(2)]
+PIXELS = GENERATOR.integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+VIEWS = Views(PIXELS, [f"i/{n}" for n in range(50)], 2, [{"name": "RandomHorizontalFlip"}], 0)
 LABELS = GENERATOR.integers(0, 10, 50)
 TEACHER = GENERATOR.normal(size=(2, 50, 10)).astype(np.float16)
 SPEC = TransferSpec("kl", "s.t", "t.t", 0, 4, 16, 0.05, 0.9, 0.0, "frozen", target="teacher")
@@ -38,8 +40,7 @@ STEPS = 4 * 4
 
 
 def fresh_student():
-    torch.manual_seed(1)
-    return build_model(ROW, 10, 32)
+    return build_model(ROW, 10, 32, seed=1)
 
 
 def train(checkpoint, spec=SPEC):
@@ -88,7 +89,7 @@ def test_a_transfer_stopped_after_each_step_still_ends(tmp_path, undisturbed):
     assert_equal(run, undisturbed)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signalled_process_goes_on_to_the_same_bits(tmp_path, undisturbed, number):
     """A real process gets a real signal at an arbitrary point; SIGKILL leaves it no time to save."""
     program = (
@@ -110,6 +111,17 @@ def test_a_signalled_process_goes_on_to_the_same_bits(tmp_path, undisturbed, num
     resumed = open_checkpoint(path)
     assert (resumed.state["epoch"], resumed.state["step"]) >= (1, 0)
     assert_equal(train(resumed), undisturbed)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_each_signal_asks_for_a_stop(number):
+    handlers = {other: signal.getsignal(other) for other in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)}
+    asked = stop_on_signals()
+    assert not asked()
+    signal.raise_signal(number)
+    assert asked()
+    for other, handler in handlers.items():
+        signal.signal(other, handler)
 
 
 @pytest.mark.parametrize(("minutes", "steps"), [(1e-9, 3), (10, 0)])
@@ -155,7 +167,7 @@ def test_a_damaged_checkpoint_starts_from_the_beginning(tmp_path, undisturbed, c
 
 def test_a_finished_transfer_of_a_killed_job_is_not_trained_again(tmp_path, student_files, monkeypatch, capsys):
     """Snakemake deletes what a failed job had written; the rows are kept until the job has ended."""
-    student = student_files(ROW, fresh_student, VIEWS[0], LABELS)
+    student = student_files(ROW, fresh_student, PIXELS, LABELS)
     specs = [replace(SPEC, teacher=None, target="student", seed=seed) for seed in (0, 1)]
     paths = [tmp_path / f"results/transfers/self/s.t/none/{seed}.parquet" for seed in (0, 1)]
     calls = count(1)

@@ -13,7 +13,7 @@ from transfer_atlas.errors import InputError
 from transfer_atlas.images.index import index_images, read_index, stratified_subset
 from transfer_atlas.images.pixels import decode_images, open_pixels
 from transfer_atlas.images.readers import class_names, read_encoded
-from transfer_atlas.images.views import make_view
+from transfer_atlas.images.views import Views, make_view
 from transfer_atlas.study.sources import image_files
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
@@ -161,3 +161,14 @@ def test_a_transform_that_changes_the_size_is_refused(pixels):
         make_view(pixels, ["a"] * 40, 1, [{"name": "RandomCrop", "size": 16}], seed=0)
     with pytest.raises(InputError, match="RandomCrop refuses"):
         make_view(pixels, ["a"] * 40, 1, [{"name": "RandomCrop"}], seed=0)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 2**29])
+def test_views_are_the_same_batch_by_batch_and_kept(pixels, monkeypatch, kept_bytes):
+    monkeypatch.setattr("transfer_atlas.images.views.KEPT_BYTES", kept_bytes)
+    ids = [f"train/{n}" for n in range(40)]
+    views, rows = Views(pixels, ids, 3, TRANSFORMS, seed=0), np.array([7, 3, 21])
+    for view in range(3):
+        whole = make_view(pixels, ids, view, TRANSFORMS, seed=0)
+        assert np.array_equal(views.batch(view, rows), whole[rows])
+        assert np.array_equal(views.batch(view, slice(8, 16)), whole[8:16])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from running import FIGURES_OF_PAIRS, ROOT, SNAKEMAKE, copy_repository, planned, snakemake
+from running import FIGURES_OF_PAIRS, ROOT, SNAKEMAKE, copy_repository, planned, share_kernels, snakemake
 
 from transfer_atlas.tables import read_table
 
@@ -36,6 +36,7 @@ def clone(tmp_path_factory):
     subprocess.run([SNAKEMAKE.with_name("uv"), "build", "--quiet", "--wheel", "--out-dir", built, clone], check=True)
     shutil.rmtree(clone / "src")
     zipfile.ZipFile(next(built.glob("*.whl"))).extractall(clone / "src")
+    share_kernels(clone)
     (clone / "src/sitecustomize.py").write_text(BLOCKS_TORCH)
     return clone
 

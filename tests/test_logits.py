@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import read_correct
 from transfer_atlas.logits.inference import (
+    ClassMeans,
     compute_logits,
     infer,
-    mean_softmax_by_class,
     open_logits,
     predict,
     to_storage,
@@ -21,19 +22,21 @@ from transfer_atlas.zoo.anatomy import describe_zoo
 from transfer_atlas.zoo.build import build_model, save_weights
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+INDEX = pd.DataFrame({"image": [f"i/{n}" for n in range(50)], "row": range(50), "label": np.arange(50) % 10})
 
 
 def test_stored_logits_equal_live_ones_to_float16_rounding(tmp_path, resnet_row):
     torch.manual_seed(0)
     model = build_model(resnet_row, 10, 32)
-    views = [PIXELS, PIXELS[:, :, ::-1].copy()]
-    first = compute_logits(model, views, 16, "cpu", tmp_path / "l.npy", "m")
+    views = Views(PIXELS, INDEX["image"], 2, [{"name": "RandomHorizontalFlip"}], 0)
+    predictions, means = compute_logits(model, views, INDEX, 10, 16, "cpu", tmp_path / "l.npy", "m")
     stored = open_logits(tmp_path / "l.npy")
     assert stored.dtype == np.float16
     assert stored.shape == (2, 50, 10)
-    assert torch.equal(first, infer(model, PIXELS, 16, "cpu"))
-    for view, pixels in enumerate(views):
-        live = infer(model, pixels, 16, "cpu")
+    pd.testing.assert_frame_equal(predictions, predict(INDEX, infer(model, PIXELS, 16, "cpu")))
+    assert means.sum(axis=1) == pytest.approx(np.ones(10))
+    for view in range(2):
+        live = infer(model, views.batch(view, slice(None)), 16, "cpu")
         assert (stored[view].max(axis=1) == 0).all()
         np.testing.assert_array_equal(stored[view], to_storage(live).numpy())
         stored_softmax = torch.from_numpy(stored[view].astype(np.float32)).softmax(dim=1)
@@ -50,8 +53,7 @@ def test_logits_of_any_size_keep_their_softmax_and_confidence():
 @pytest.fixture
 def job(tmp_path, resnet_row):
     """Run one model's job on 50 random images of both splits."""
-    index = pd.DataFrame({"image": [f"i/{n}" for n in range(50)], "row": range(50), "label": np.arange(50) % 10})
-    write_table(index, "images", tmp_path / "index.parquet")
+    write_table(INDEX, "images", tmp_path / "index.parquet")
     np.save(tmp_path / "pixels.npy", PIXELS)
 
     def run(on_error, weights=None, **change):
@@ -108,7 +110,7 @@ def test_a_model_with_nan_is_named_and_leaves_no_file(tmp_path, resnet_row):
     with torch.no_grad():
         next(model.parameters()).fill_(float("nan"))
     with pytest.raises(InputError, match=r"model m: logits of image 0, view 0 are not finite"):
-        compute_logits(model, [PIXELS], 16, "cpu", tmp_path / "l.npy", "m")
+        compute_logits(model, Views(PIXELS, [], 1, [], 0), INDEX, 10, 16, "cpu", tmp_path / "l.npy", "m")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,7 +125,10 @@ def test_predictions_by_hand():
 
 def test_mean_softmax_by_class_by_hand():
     logits = torch.log(torch.tensor([[0.5, 0.5, 0.0001], [0.9, 0.1, 0.0001], [0.2, 0.8, 0.0001]]))
-    means = mean_softmax_by_class(logits, np.array([1, 1, 0]), classes=3)
+    class_means = ClassMeans(3)
+    class_means.add(logits[:2], np.array([1, 1]))
+    class_means.add(logits[2:], np.array([0]))
+    means = class_means.means()
     np.testing.assert_allclose(means[1], [0.7, 0.3, 0.0], atol=1e-3)
     np.testing.assert_allclose(means[0], [0.2, 0.8, 0.0], atol=1e-3)
     assert (means[2] == 0).all()

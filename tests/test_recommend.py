@@ -106,6 +106,18 @@ def test_a_clear_best_teacher_is_recommended_and_noise_is_called_noise():
     assert "is not shown to be better than any of these, chance included" in text
 
 
+def test_one_student_is_too_few_to_say_how_good_a_recommendation_is():
+    tables = study(0.3, 0.002)
+    student = tables["transfers"]["student"].iloc[0]
+    tables["transfers"] = tables["transfers"].query("student == @student")
+    checks = check_recommendations(**tables)
+    assert (checks["left_out"] == "teacher").all()
+    few = {**tables, "transfers": tables["transfers"].groupby("method").head(2)}
+    assert check_recommendations(**few)["rule"].tolist() == []
+    _, text = recommend(student, **tables, checks=checks)
+    assert "Too few students to say" in text
+
+
 def test_where_every_transfer_hurts_no_teacher_is_recommended():
     tables = study(0.0, 0.001)
     tables["transfers"]["delta"] -= 0.05

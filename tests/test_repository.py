@@ -116,7 +116,7 @@ def test_every_rule_has_a_script_of_its_name():
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     scripts = set(re.findall(r"scripts/(\w+)\.py", rules))
     named = set(re.findall(r"^ *(?:rule|checkpoint) (\w+):", rules, flags=re.M)) | set(
-        re.findall(r'name:\s+f"(\w+)_\{', rules)
+        re.findall(r'name:\s+f?"(\w+?)(?:_\{|")', rules)
     )
     assert scripts == {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
     assert scripts - {"plot_figure"} <= named

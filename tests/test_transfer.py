@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import write_teacher
 
+from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import open_logits
 from transfer_atlas.tables import read_table, write_excluded, write_table
 from transfer_atlas.transfer.block import Teacher, run_block
@@ -33,8 +34,7 @@ SPEC = TransferSpec(
 
 
 def seeded(row, seed):
-    torch.manual_seed(seed)
-    return build_model(row, 10, 32)
+    return build_model(row, 10, 32, seed=seed)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_slow_weights_follow_by_their_tau(student):
         model = student.build()
         spec = replace(SPEC, slow_weights=slow or None)
         own = open_logits(student.logits)
-        transfer_knowledge(spec, model, [PIXELS], LABELS, own, KNOWING.astype(np.float16), "cpu")
+        transfer_knowledge(spec, model, Views(PIXELS, [], 1, [], 0), LABELS, own, KNOWING.astype(np.float16), "cpu")
         return model.state_dict()
 
     before, fast = student.build().state_dict(), weights()

@@ -5,7 +5,7 @@ import torch
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.zoo.anatomy import dissect
-from transfer_atlas.zoo.build import Input, build_model, normalisation
+from transfer_atlas.zoo.build import Input, build_model, normalisation, save_weights
 from transfer_atlas.zoo.estimate import estimate_study
 
 FAMILIES = {
@@ -45,9 +45,40 @@ def test_a_class_of_timm_with_its_parts():
     assert dissect(row, 7, 32)[1].family == "mlp"
 
 
+def own_row(**change):
+    half = [0.5, 0.5, 0.5]
+    row = {"model": "m.t", "architecture": "torchvision.models:resnet18", "kwargs": {"num_classes": 10}}
+    return {**row, "weights": "random", "mean": half, "std": half, **change}
+
+
+def test_a_network_of_torchvision_with_local_weights(tmp_path):
+    torchvision = build_model(own_row(), 10, 32, seed=3)
+    save_weights(torchvision.state_dict(), tmp_path / "w.safetensors")
+    model = build_model(own_row(weights=str(tmp_path / "w.safetensors")), 10, 32, tmp_path / "w.safetensors")
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(model(images), torchvision(images))
+    assert normalisation(model) == ((0.5,) * 3, (0.5,) * 3)
+    _, anatomy = dissect(own_row(), 10, 32)
+    assert (anatomy.family, anatomy.parameters) == ("convolution", 11_181_642)
+
+
+def test_a_network_of_a_module_in_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / "my_networks.py").write_text(
+        "from torch import nn\n\ndef tiny(classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, classes))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    row = own_row(architecture="my_networks:tiny", kwargs={"classes": 4})
+    assert build_model(row, 4, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 4)
+    with pytest.raises(InputError, match=r"my_networks:tiny answers one image with \(1, 4\), but should with \(1, 5\)"):
+        build_model(row, 5, 8)
+
+
 @pytest.mark.parametrize(
     ("change", "line"),
     [
+        ({"architecture": "torchvision.models:resnet18"}, "is not timm's, so its row must say mean and std"),
+        (own_row(weights="hub"), "so its weights must be a local file or train:<recipe>, not hub"),
+        (own_row(architecture="nowhere:net"), "cannot be built from nowhere:net"),
         ({"architecture": "resnet51"}, "model m.t: timm has no architecture 'resnet51'; did you mean resnet"),
         ({"kwargs": {"depth": 3}}, "model m.t: cannot be built from test_resnet"),
         ({"architecture": "resnet18.a1_in1k", "weights": "hub"}, "has 1000 classes, but images.classes is 10"),
@@ -74,7 +105,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path, vit_row, resnet_r
 def test_local_weights_give_the_same_answers(tmp_path, resnet_row):
     from safetensors.torch import save_file
 
-    model = build_model(resnet_row, 10, 32)
+    model = build_model(resnet_row, 10, 32, seed=1)
     save_file(model.state_dict(), tmp_path / "w.safetensors")
     images = torch.rand(2, 3, 32, 32)
     assert torch.equal(build_model(resnet_row, 10, 32, tmp_path / "w.safetensors")(images), model(images))
@@ -104,3 +135,15 @@ def test_an_estimate_by_hand():
         2 * 4.09e9 * (2 * 3 * 100_000 + 50_000) / 1e13 / 3600, rel=0.02
     )
     assert text.startswith("2 models, 2 evaluation geometry(s), 1,000,000 train images")
+
+
+def test_random_weights_are_the_same_in_every_process_and_differ_by_seed(vit_row):
+    torch.manual_seed(5)
+    first, again, other = (build_model(vit_row, 10, 32, seed=seed).head.weight for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    build_model(vit_row, 10, 32)
+    assert torch.rand(1) == expected

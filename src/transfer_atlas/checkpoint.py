@@ -32,15 +32,15 @@ def stop_on_signals():
     return lambda: bool(received)
 
 
-PLAIN = ("epoch", "step", "objectives", "right", "history", "order")
+PLAIN = ("epoch", "step", "objectives", "right", "taught", "history", "order")
 
 
 @dataclass
 class Progress:
     """All that a training loop changes; `state_dict` and `load_state_dict` as in torch.
 
-    `slow` is anything else with such methods, or None. `epoch` and `step` count what is done, `objectives` and `right`
-    are sums over the images of the epoch, and `order` is the state of `generator` before it drew their order.
+    `slow` is anything else with such methods, or None. `epoch` and `step` count what is done, `objectives`, `right` and
+    `taught` are sums over the images of the epoch, and `order` is the state of `generator` before it drew their order.
     """
 
     model: torch.nn.Module
@@ -52,21 +52,24 @@ class Progress:
     step: int = 0
     objectives: float | torch.Tensor = 0.0
     right: int | torch.Tensor = 0
+    taught: int | torch.Tensor = 0
     history: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self):
         """Remember how the first epoch's order starts."""
         self.order = self.generator.bit_generator.state
 
-    def add(self, objectives, right):
-        """Count one step: the sum of its images' objectives, and how many of them were right."""
-        self.objectives, self.right, self.step = self.objectives + objectives, self.right + right, self.step + 1
+    def add(self, objectives, right, taught):
+        """Count one step: the sum of its images' objectives, how many were right, on how many a teacher set the target."""
+        self.objectives, self.right = self.objectives + objectives, self.right + right
+        self.taught, self.step = self.taught + taught, self.step + 1
 
     def end_epoch(self, **measures):
         """Add one epoch's measures to the history and start the next."""
         for name, value in measures.items():
             self.history.setdefault(name, []).append(value)
-        self.epoch, self.step, self.objectives, self.right = self.epoch + 1, 0, 0.0, 0
+        self.epoch, self.step = self.epoch + 1, 0
+        self.objectives, self.right, self.taught = 0.0, 0, 0
         self.order = self.generator.bit_generator.state
 
     def state_dict(self):

@@ -55,13 +55,17 @@ def train_pixels_of(wildcards):
     return pixels_of(wildcards.model, "train")
 
 
-def logits_inputs(wildcards):
-    """Weights, images and pixels of one model."""
-    return {
-        "weights": weights_of(wildcards.model),
-        "indexes": [f"<results>/images/{split}.parquet" for split in VIEWS],
-        "pixels": [pixels_of(wildcards.model, split) for split in VIEWS],
-    }
+def logits_inputs(splits):
+    """Input function of one model's job: its weights, and images and pixels of the splits."""
+
+    def inputs(wildcards):
+        return {
+            "weights": weights_of(wildcards.model),
+            "indexes": [f"<results>/images/{split}.parquet" for split in splits],
+            "pixels": [pixels_of(wildcards.model, split) for split in splits],
+        }
+
+    return inputs
 
 
 def all_transfers(wildcards):

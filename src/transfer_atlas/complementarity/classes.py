@@ -11,7 +11,7 @@ def embed_classes(classes, confusions=None, predictions=None, text_model=None):
 
     Args:
         classes: the classes table.
-        confusions: .npy files, float32 [classes, classes] of `logits.mean_softmax_by_class`, one per model.
+        confusions: .npy files, float32 [classes, classes] of `logits.inference.ClassMeans`, one per model.
         predictions: predictions tables, or their folder; for answers made elsewhere, whose softmax is unknown.
         text_model: text encoder for the names of the classes, a local folder or a name on the hub.
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from transfer_atlas.errors import InputError
 
+KEPT_BYTES = 2**29  # of augmented views in memory
+
 
 def view_seed(seed, image, view):
     """Seed of one augmented view: a pure function of study seed, image id and view number."""
@@ -48,9 +50,36 @@ def make_view(pixels, images, view, transforms, seed):
     return augmented
 
 
-def make_views(pixels, images, count, transforms, seed):
-    """All `count` views of the images, as a list; arguments as in `make_view`."""
-    return [make_view(pixels, images, view, transforms, seed) for view in range(count)]
+class Views:
+    """All views of a split, made batch by batch: memory grows neither with images nor with views.
+
+    Where the augmented views of the whole split are small they are made once and kept, to the same pixels.
+    """
+
+    def __init__(self, pixels, images, count, transforms, seed):
+        """Arguments as in `make_view`; `count` views, of which view 0 is `pixels`."""
+        self.pixels, self.images, self.count = pixels, np.asarray(images), count
+        self.transforms, self.seed = transforms, seed
+        self._kept = {} if (count - 1) * pixels.nbytes <= KEPT_BYTES else None
+
+    def __len__(self):
+        """Number of views."""
+        return self.count
+
+    def batch(self, view, rows):
+        """Pixels of some images in one view, uint8 [rows, size, size, 3].
+
+        Args:
+            view: number of the view.
+            rows: slice, or int [rows].
+        """
+        if view == 0:
+            return np.array(self.pixels[rows])
+        if self._kept is None:
+            return make_view(np.array(self.pixels[rows]), self.images[rows], view, self.transforms, self.seed)
+        if view not in self._kept:
+            self._kept[view] = make_view(self.pixels, self.images, view, self.transforms, self.seed)
+        return self._kept[view][rows]
 
 
 def _compose(transforms):

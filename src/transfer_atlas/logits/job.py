@@ -7,8 +7,8 @@ import numpy as np
 from transfer_atlas.errors import InputError
 from transfer_atlas.files import save_array
 from transfer_atlas.images.pixels import open_pixels
-from transfer_atlas.images.views import make_views
-from transfer_atlas.logits.inference import compute_logits, mean_softmax_by_class, predict
+from transfer_atlas.images.views import Views
+from transfer_atlas.logits.inference import compute_logits
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.tables import fingerprint, read_table, write_excluded, write_table
 from transfer_atlas.zoo.build import build_model, exclusion_of_weights
@@ -34,7 +34,7 @@ def answer_images(row, classes, input_size, weights, splits, confusions, transfo
         input_size: side of the input in pixels.
         weights: weights file, or None for the hub's.
         splits: dict of split to Split; the confusions are those of `evaluation`.
-        confusions: .npy file of `mean_softmax_by_class` to write.
+        confusions: .npy file of `ClassMeans.means` to write.
         transforms: as in `images.views.make_view`.
         seed: seed of the study.
         on_error: `exclude` leaves a model that gives no usable answers out of the study: its tables have no rows.
@@ -51,12 +51,15 @@ def answer_images(row, classes, input_size, weights, splits, confusions, transfo
         model = build_model(row, classes, input_size, weights).to(device)
         for name, split in splits.items():
             index, pixels = read_table(split.index), open_pixels(split.pixels)
-            views = make_views(pixels, index["image"], split.views, transforms, seed)
-            logits = compute_logits(model, views, row["inference_batch_size"], device, split.logits, row["model"])
+            views = Views(pixels, index["image"], split.views, transforms, seed)
+            batch_size = row["inference_batch_size"]
+            predictions, means = compute_logits(
+                model, views, index, classes, batch_size, device, split.logits, row["model"]
+            )
             record = {**provenance.record(device), "fingerprint": fingerprint(index["image"], index["label"])}
-            write_table(predict(index, logits), "predictions", split.predictions, record)
+            write_table(predictions, "predictions", split.predictions, record)
             if name == "evaluation":
-                save_array(confusions, mean_softmax_by_class(logits, index["label"], classes))
+                save_array(confusions, means)
     except InputError as error:
         if on_error == "fail":
             raise

@@ -6,6 +6,7 @@ from scipy.stats import spearmanr
 
 from transfer_atlas.recommend.advice import learnable
 from transfer_atlas.recommend.model import fit_deltas
+from transfer_atlas.schemas import SCHEMAS
 
 # what people do without an atlas; larger is better
 RULES = {
@@ -37,7 +38,8 @@ def check_recommendations(transfers, complementarity, models):
             scores = {OURS: predict_left_out(rows, left_out)} | {name: rule(rows) for name, rule in RULES.items()}
             table = pd.DataFrame(_compare(rows, scores))
             tables.append(table.assign(method=method, left_out=left_out))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    nothing = pd.DataFrame(columns=SCHEMAS["recommendation_checks"].names)
+    return pd.concat(tables, ignore_index=True) if tables else nothing
 
 
 def predict_left_out(rows, left_out):

@@ -12,7 +12,7 @@ import torch
 from transfer_atlas.checkpoint import Checkpoint, describe_files, stop_on_signals
 from transfer_atlas.errors import InputError
 from transfer_atlas.images.pixels import open_pixels
-from transfer_atlas.images.views import make_views
+from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import infer, open_logits
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.tables import exclusion, read_metadata, read_table, write_table
@@ -66,9 +66,9 @@ class Student:
 
     @cached_property
     def transfer_views(self):
-        """List of uint8 [images, size, size, 3]."""
+        """Views of the transfer images."""
         images = read_table(self.index)["image"]
-        return make_views(open_pixels(self.transfer_pixels), images, self.views, self.transforms, self.seed)
+        return Views(open_pixels(self.transfer_pixels), images, self.views, self.transforms, self.seed)
 
     @cached_property
     def evaluation(self):

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from transfer_atlas.checkpoint import NoCheckpoint, Progress
 from transfer_atlas.errors import InputError
-from transfer_atlas.transfer.objectives import choose_target, objective
+from transfer_atlas.transfer.objectives import choose_target, objective, shuffled_rows
 from transfer_atlas.zoo.build import Input
 
 
@@ -63,7 +63,7 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
     Args:
         spec: the transfer.
         model: the pretrained student.
-        views: list of uint8 [images, size, size, 3]; epoch e trains on view e mod len(views).
+        views: Views of the transfer images; epoch e trains on view e mod len(views).
         labels: int [images].
         student_logits: answers of the frozen student to all views, [views, images, classes].
         teacher_logits: answers of the teacher to all views, [views, images, classes]; None for the controls.
@@ -85,20 +85,21 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
     steps_per_epoch = -(-len(labels) // spec.batch_size)
     while progress.epoch < spec.epochs:
         view = progress.epoch % len(views)
-        target, from_teacher = _target(spec, view, student_logits, teacher_logits, labels)
         batches = np.array_split(progress.generator.permutation(len(labels)), steps_per_epoch)
         for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
-            here = torch.from_numpy(batch).to(device)
-            logits = model(to_input(torch.from_numpy(views[view][batch])))  # [batch, classes]
-            objectives = _objective(spec, logits, None if target is None else target[here], labels[here])  # [batch]
+            here = labels[torch.from_numpy(batch).to(device)]
+            target, from_teacher = _target(spec, view, batch, student_logits, teacher_logits, here)
+            logits = model(to_input(torch.from_numpy(views.batch(view, batch))))  # [batch, classes]
+            objectives = _objective(spec, logits, target, here)  # [batch]
             _step(progress, objectives.mean(), spec, progress.epoch + progress.step / steps_per_epoch, len(batch))
-            progress.add(objectives.detach().double().sum(), (logits.detach().argmax(dim=1) == labels[here]).sum())
+            right = (logits.detach().argmax(dim=1) == here).sum()
+            progress.add(objectives.detach().double().sum(), right, from_teacher.sum())
             checkpoint.step(progress)
         _check_finite(progress)
         progress.end_epoch(
             epoch_objective=float(progress.objectives) / len(labels),
             epoch_accuracy=float(progress.right) / len(labels),
-            epoch_teacher_share=float(from_teacher.float().mean()),
+            epoch_teacher_share=float(progress.taught) / len(labels),
         )
         checkpoint.step(progress)
     if progress.slow is not None:
@@ -153,15 +154,18 @@ def set_mode(model, batch_norm):
     return model
 
 
-def _target(spec, view, student_logits, teacher_logits, labels):
-    """Target logits of one view and whether the teacher set them, on the device of `labels`."""
-
-    def answers(logits):
-        return None if logits is None else torch.from_numpy(np.array(logits[view])).to(labels.device).float()
-
+def _target(spec, view, rows, student_logits, teacher_logits, labels):
+    """Target logits of some images in one view and whether the teacher set them, on the device of their `labels`."""
     if spec.target is None:
         return None, torch.zeros(len(labels))
-    return choose_target(spec.target, spec.confidence, answers(student_logits), answers(teacher_logits), labels)
+
+    def answers(logits, rows):
+        return None if logits is None else torch.from_numpy(np.array(logits[view, rows])).to(labels.device).float()
+
+    own = shuffled_rows(student_logits.shape[1])[rows] if spec.target == "shuffled" else rows
+    return choose_target(
+        spec.target, spec.confidence, answers(student_logits, own), answers(teacher_logits, rows), labels
+    )
 
 
 def _check_finite(progress):

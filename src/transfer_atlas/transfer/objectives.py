@@ -3,6 +3,9 @@
 docs/method.md owns the formula. Logits are float32 [images, classes], labels int64 [images].
 """
 
+from functools import cache
+
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -34,15 +37,6 @@ def _of_student(confidence, student, teacher, labels):
     return student, torch.zeros(len(student), dtype=torch.bool, device=student.device)
 
 
-def _of_a_random_teacher(confidence, student, teacher, labels):
-    """The student's own answers to other images: as sure of itself as the student, and without knowledge.
-
-    The order is the same in every view and transfer, so that an image keeps its wrong answer.
-    """
-    order = torch.randperm(len(student), generator=torch.Generator().manual_seed(0)).to(student.device)
-    return _of_student(confidence, student[order], teacher, labels)
-
-
 def _of_the_more_confident(confidence, student, teacher, labels):
     """The teacher where it is strictly more confident than the frozen student (the paper's data partitioning)."""
     return _partition(log_odds(teacher, confidence, labels) > log_odds(student, confidence, labels), student, teacher)
@@ -62,10 +56,20 @@ def _partition(from_teacher, student, teacher):
 TARGETS = {
     "teacher": _of_teacher,
     "student": _of_student,
-    "shuffled": _of_a_random_teacher,
+    "shuffled": _of_student,  # to other images: `shuffled_rows`
     "most_confident": _of_the_more_confident,
     "flips": _of_the_teacher_on_flips,
 }
+
+
+@cache
+def shuffled_rows(images):
+    """Whose answer each image gets from a teacher that knows nothing, int [images].
+
+    The student's own answers to other images are as sure of themselves as the student, and say nothing of the image.
+    The order is the same in every view and transfer, so that an image keeps its wrong answer.
+    """
+    return np.random.default_rng(0).permutation(images)
 
 
 def log_odds(logits, kind, labels):

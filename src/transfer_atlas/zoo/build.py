@@ -1,6 +1,8 @@
-"""The models: built by timm, with weights from the hub, a local file or trained here."""
+"""The models: built by timm or a callable of the user, with weights from the hub, a local file or trained here."""
 
 import pkgutil
+import sys
+from pathlib import Path
 
 import timm
 import torch
@@ -17,7 +19,7 @@ def default_device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def build_model(row, classes, input_size, weights=None):
+def build_model(row, classes, input_size, weights=None, seed=0):
     """Build one model of the zoo, in eval mode.
 
     Args:
@@ -26,6 +28,7 @@ def build_model(row, classes, input_size, weights=None):
         input_size: side of its input in pixels.
         weights: safetensors or pth file to load; without one the hub's weights where the row's are `hub`,
             else a random initialisation.
+        seed: of that initialisation.
 
     Returns:
         A torch module from [images, 3, size, size] to logits [images, classes].
@@ -40,13 +43,17 @@ def build_model(row, classes, input_size, weights=None):
     }
     kwargs = {key: _resolve(value) for key, value in row["kwargs"].items()}
     try:
-        if _is_class_path(row["architecture"]):
-            model = _resolve(row["architecture"])(num_classes=classes, img_size=input_size, **kwargs)
-        else:
-            _check_architecture(row, classes, hub)
-            model = timm.create_model(
-                row["architecture"], pretrained=hub, num_classes=classes, pretrained_cfg_overlay=overlay, **kwargs
-            )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if _is_callable_path(row["architecture"]):
+                model = _call(row, classes, input_size, kwargs)
+            elif _is_class_path(row["architecture"]):
+                model = _resolve(row["architecture"])(num_classes=classes, img_size=input_size, **kwargs)
+            else:
+                _check_architecture(row, classes, hub)
+                model = timm.create_model(
+                    row["architecture"], pretrained=hub, num_classes=classes, pretrained_cfg_overlay=overlay, **kwargs
+                )
         if weights is not None:
             timm.models.load_checkpoint(model, str(weights))
     except InputError:
@@ -80,6 +87,27 @@ def exclusion_of_weights(path):
         return None
     with safe_open(path, "pt") as file:
         return (file.metadata() or {}).get("excluded")
+
+
+def _is_callable_path(name):
+    return ":" in name
+
+
+def _call(row, classes, input_size, kwargs):
+    """A network that is not timm's: any importable callable, `package.module:name`, the working directory included."""
+    name = f"model {row['model']}: {row['architecture']}"
+    if not {"mean", "std"} <= set(row):
+        raise InputError(f"{name} is not timm's, so its row must say mean and std")
+    if row["weights"] == "hub":
+        raise InputError(f"{name} is not timm's, so its weights must be a local file or train:<recipe>, not hub")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    model = pkgutil.resolve_name(row["architecture"])(**kwargs).eval()
+    with torch.no_grad():
+        answered = tuple(model(torch.zeros(1, 3, input_size, input_size)).shape)
+    if answered != (1, classes):
+        raise InputError(f"{name} answers one image with {answered}, but should with (1, {classes})")
+    return model
 
 
 def _is_class_path(name):

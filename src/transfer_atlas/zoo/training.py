@@ -46,9 +46,8 @@ def train_zoo_model(row, recipe, classes, input_size, pixels, labels, device, on
         InputError: the model cannot be built (on_error: fail).
     """
     recipe = TrainingRecipe(**recipe)
-    torch.manual_seed(recipe.seed)  # initial weights
     try:
-        model = build_model({**row, "weights": "random"}, classes, input_size)
+        model = build_model({**row, "weights": "random"}, classes, input_size, seed=recipe.seed)
     except InputError as error:
         if on_error == "fail":
             raise

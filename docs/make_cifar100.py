@@ -1,0 +1,294 @@
+"""Write docs/cifar100.md and its figures from the results of config/cifar100.yaml and of its search for a recipe.
+
+python docs/make_cifar100.py, from the repository's root; the page itself says which commands make the results.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest, bootstrap, spearmanr
+
+from transfer_atlas.figures.style import FAMILY_NAMES, METHOD_NAMES
+from transfer_atlas.properties import describe_transfers
+from transfer_atlas.recommend.check import check_recommendations, noise_ceiling
+from transfer_atlas.statistics import mcnemar_p, summarise_methods
+from transfer_atlas.tables import read_metadata, read_table
+
+RESULTS = Path("results")
+PAGE = Path("docs/cifar100.md")
+IMAGES = Path("docs/images/cifar100")
+FIGURES = {
+    "transfer_delta": "Delta of each transfer against the accuracy difference.",
+    "success_rate": "Success rate of each student, per method.",
+    "complementarity": "What teachers know that students do not, against the accuracy difference.",
+    "delta_matrix": "Deltas of every student with every teacher; grey where a delta is within 1.96 paired standard errors of zero.",
+}
+# paper.md: medians over students of the success rate in %, arXiv 2310.17653, Fig. 4a and section 5
+PAPER_MEDIAN = {"kl": 32.5, "xe_kl": 42.5, "xe_kl_mcl": 85.0, "kl_dp": 92.5, "kl_dp_u": 82.5}
+PAPER_FAMILY = {"transformer": 97.5, "mlp": 100.0, "convolution": 45.0}
+SEARCH = {
+    "cifar100_recipes": {
+        "kl_dp": "the recipe: 5,000 images, 3 epochs, lr 0.0005, batch norm frozen",
+        "lr_small": "lr 0.0001",
+        "lr_large": "lr 0.002",
+        "one_epoch": "1 epoch",
+        "batch_norm": "batch norm re-estimated (`train`)",
+    },
+    "cifar100_views": {"kl_dp": "crops, flips and colours, 3 views"},
+    "cifar100_more_images": {"kl_dp": "15,000 images, 1 epoch"},
+    "cifar100_unseen_images": {
+        "kl_dp": "5,000 images that no model was trained on",
+        "lr_small": "the same with lr 0.0001",
+    },
+}
+
+
+def interval(values, statistic=np.mean):
+    """95 % percentile interval of a statistic when the students, or pairs, whose values these are, are drawn anew."""
+    values = np.asarray(values, float)
+    if len(values) < 3 or np.ptp(values) == 0:
+        return np.nan, np.nan
+    drawn = bootstrap((values,), statistic, n_resamples=5000, method="percentile", rng=np.random.default_rng(0))
+    return drawn.confidence_interval.low, drawn.confidence_interval.high
+
+
+def with_interval(value, bounds, form="{:+.2f}"):
+    """`value (low to high)`, all times 100."""
+    low, high = (form.format(100 * bound) for bound in bounds)
+    return f"{form.format(100 * value)} ({low} to {high})"
+
+
+def table(frame):
+    """A DataFrame as Markdown."""
+    return frame.to_markdown(index=False, disable_numparse=True)
+
+
+def by_student(transfers, method, column="delta"):
+    """Mean of a column over all transfers of each student with one method."""
+    return transfers[transfers["method"] == method].groupby("student")[column].mean()
+
+
+def methods_table(transfers):
+    """Success and delta of each method beside the paper's."""
+    summary, rows = summarise_methods(transfers), []
+    for method, row in summary.iterrows():
+        success, delta = by_student(transfers, method, "success"), by_student(transfers, method)
+        paper = PAPER_MEDIAN.get(method)
+        rows.append(
+            {
+                "method": METHOD_NAMES.get(method, method),
+                "transfers": row["transfers"],
+                "success (%)": with_interval(row["success_rate"], interval(success), "{:.0f}"),
+                "median over students (%)": with_interval(
+                    row["median_success"], interval(success, np.median), "{:.0f}"
+                ),
+                "paper's median (%)": "" if paper is None else f"{paper:g}",
+                "up, down (%)": f"{100 * row['above']:.0f}, {100 * row['below']:.0f}",
+                "mean delta (points)": with_interval(row["mean_delta"], interval(delta)),
+            }
+        )
+    return table(pd.DataFrame(rows))
+
+
+def families_table(transfers, models):
+    """Success of KL + DP by the student's family beside the paper's."""
+    family, success = models.set_index("model")["family"], by_student(transfers, "kl_dp", "success")
+    rows = []
+    for name, paper in PAPER_FAMILY.items():
+        students = success[family[success.index] == name]
+        rows.append(
+            {
+                "students": f"{FAMILY_NAMES[name]} ({len(students)})",
+                "median over students (%)": with_interval(students.median(), interval(students, np.median), "{:.0f}"),
+                "paper's median (%)": f"{paper:g}",
+                "mean delta (points)": f"{100 * by_student(transfers, 'kl_dp')[students.index].mean():+.2f}",
+            }
+        )
+    return table(pd.DataFrame(rows))
+
+
+def claims(transfers, pairs, models):
+    """What the paper says, what is seen here, and whether an interval decides it."""
+    delta = {method: by_student(transfers, method) for method in transfers["method"].unique()}
+    success = {method: by_student(transfers, method, "success") for method in delta}
+    family = models.set_index("model")["family"]
+    dp = transfers[transfers["method"] == "kl_dp"]
+    dp = dp.groupby(["student", "teacher"], as_index=False)[["delta", "gain", "loss"]].mean()
+    significant = mcnemar_p(dp["gain"], dp["loss"], transfers["images"].iloc[0]) < 0.05
+    up, down = int((significant & (dp["delta"] > 0)).sum()), int((significant & (dp["delta"] < 0)).sum())
+    sign = binomtest(up, up + down).proportion_ci() if up + down else None
+    others = success["kl_dp"][family[success["kl_dp"].index] != "convolution"]
+    convolutions = success["kl_dp"].drop(others.index)
+    yield decide("plain KL costs the student more than it gives", "mean delta", delta["kl"], sign=-1)
+    yield decide("KL + DP succeeds more often than KL", "success, difference", success["kl_dp"] - success["kl"])
+    yield decide(
+        "XE-KL + MCL succeeds more often than XE-KL", "success, difference", success["xe_kl_mcl"] - success["xe_kl"]
+    )
+    yield decide("KL + DP gains on average", "mean delta", delta["kl_dp"])
+    yield decide("KL + DP gains more than the labels alone", "delta, difference", delta["kl_dp"] - delta["labels"])
+    yield decide("without labels, KL + DP still gains", "mean delta", delta["kl_dp_u"])
+    if sign:
+        yield verdict(
+            "where KL + DP moves a student significantly, it moves it up",
+            f"{up} of {up + down} pairs",
+            up / (up + down) - 0.5,
+            (sign.low - 0.5, sign.high - 0.5),
+        )
+    draws = np.random.default_rng(0)
+    drawn = [
+        draws.choice(others, len(others)).mean() - draws.choice(convolutions, len(convolutions)).mean()
+        for _ in range(5000)
+    ]
+    difference = others.mean() - convolutions.mean()
+    bounds = np.quantile(drawn, (0.025, 0.975))
+    yield verdict(
+        "KL + DP succeeds less often with convolutional students",
+        f"success, others less convolutions: {with_interval(difference, bounds, '{:+.0f}')} points",
+        difference,
+        bounds,
+    )
+    for method, text in (
+        ("kl", "the delta of KL goes with the accuracy difference"),
+        ("kl_dp", "so does that of KL + DP"),
+    ):
+        yield correlation_claim(text, transfers[transfers["method"] == method], pairs)
+
+
+def correlation_claim(text, transfers, pairs):
+    """Rank correlation of delta and accuracy difference, over students drawn anew."""
+    rows = (
+        transfers.groupby(["student", "teacher"], as_index=False)["delta"]
+        .mean()
+        .merge(pairs, on=["student", "teacher"])
+    )
+    of_student = [group for _, group in rows.groupby("student")]
+    draws, drawn = np.random.default_rng(0), []
+    for _ in range(1000):
+        sample = pd.concat([of_student[n] for n in draws.integers(len(of_student), size=len(of_student))])
+        drawn.append(spearmanr(sample["delta"], sample["accuracy_difference"]).statistic)
+    rho, bounds = spearmanr(rows["delta"], rows["accuracy_difference"]).statistic, np.quantile(drawn, (0.025, 0.975))
+    return verdict(text, f"Spearman's rho {rho:+.2f} ({bounds[0]:+.2f} to {bounds[1]:+.2f})", rho, bounds)
+
+
+def decide(claim, what, values, sign=1):
+    """A claim on the mean over students of `values`; `sign` is the side of zero that the paper sees."""
+    values = values.dropna()
+    bounds = interval(values)
+    seen = f"{what}: {with_interval(values.mean(), bounds)} points"
+    return verdict(claim, seen, sign * values.mean(), tuple(sorted(sign * np.array(bounds))))
+
+
+def verdict(claim, seen, value, bounds):
+    """Agrees where the interval lies on the paper's side of zero, contradicts where it lies on the other."""
+    agrees = "agrees" if bounds[0] > 0 else "contradicts" if bounds[1] < 0 else "cannot be told"
+    return {"the paper": claim, "here, 95 % interval": seen, "verdict": agrees}
+
+
+def search_table():
+    """Every variant of the recipe against the recipe itself, pair by pair."""
+    base, rows = None, []
+    for study, variants in SEARCH.items():
+        path = RESULTS / study / "transfers.parquet"
+        transfers = read_table(path)
+        labels = transfers[transfers["method"] == "labels"]["delta"].mean()
+        for method, text in variants.items():
+            here = transfers[transfers["method"] == method].set_index(["student", "teacher"])["delta"]
+            base = here if base is None else base
+            students = (here - base).groupby("student").mean()
+            control = (
+                transfers.loc[transfers["method"] == "labels_small", "delta"].mean() if method == "lr_small" else labels
+            )
+            rows.append(
+                {
+                    "recipe": text,
+                    "pairs": len(here),
+                    "success (%)": f"{100 * (here > 0).mean():.0f}",
+                    "mean delta (points)": with_interval(here.mean(), interval(here.groupby("student").mean())),
+                    "against the recipe": "" if here is base else with_interval(students.mean(), interval(students)),
+                    "labels alone": ""
+                    if method in ("lr_large", "one_epoch", "batch_norm") or np.isnan(control)
+                    else f"{100 * control:+.2f}",
+                }
+            )
+    return table(pd.DataFrame(rows))
+
+
+def zoo_table(models):
+    """The zoo, best first."""
+    shown = models.sort_values("accuracy", ascending=False)
+    return table(
+        pd.DataFrame(
+            {
+                "model": shown["model"],
+                "family": shown["family"].map(FAMILY_NAMES),
+                "parameters": shown["parameters"].map("{:,}".format),
+                "top-1 (%)": (100 * shown["accuracy"]).map("{:.2f}".format),
+            }
+        )
+    )
+
+
+def recommender_table(checks):
+    """Rank correlation and regret of each choice of a teacher for KL + DP."""
+    here = checks[checks["method"] == "kl_dp"]
+    return table(
+        pd.DataFrame(
+            {
+                "left out": here["left_out"],
+                "choice": here["rule"],
+                "rank correlation": here["rank_correlation"]
+                .map("{:+.2f}".format)
+                .replace("+nan", "")
+                .replace("nan", ""),
+                "regret (points)": (100 * here["regret"]).map("{:.2f}".format),
+                "more than the recommended": [
+                    "" if rule == "recommended" else f"{100 * more:+.2f} +- {100 * error:.2f}"
+                    for rule, more, error in zip(
+                        here["rule"], here["more_regret"], here["more_regret_standard_error"], strict=True
+                    )
+                ],
+            }
+        )
+    )
+
+
+def main():
+    """Write the page."""
+    study = RESULTS / "cifar100"
+    transfers, pairs, models = (
+        read_table(study / f"{name}.parquet") for name in ("transfers", "complementarity", "models")
+    )
+    transfers = transfers.assign(success=transfers["delta"] > 0)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for figure in FIGURES:
+        shutil.copyfile(study / f"figures/{figure}.png", IMAGES / f"{figure}.png")
+    ceiling = noise_ceiling(describe_transfers(transfers, pairs, models).query("method == 'kl_dp'"))
+    PAGE.write_text(
+        TEXT.format(
+            transfers=len(transfers),
+            pairs=len(transfers.dropna(subset=["teacher"])[["student", "teacher"]].drop_duplicates()),
+            images=transfers["images"].iloc[0],
+            versions=", ".join(
+                f"{key} {value}" for key, value in read_metadata(study / "transfers.parquet")["versions"].items()
+            ),
+            zoo=zoo_table(models),
+            search=search_table(),
+            methods=methods_table(transfers),
+            families=families_table(transfers, models),
+            claims=table(pd.DataFrame(list(claims(transfers, pairs, models)))),
+            least=f"{100 * pairs['positive_flips'].min():.2f}",
+            most=f"{100 * pairs['positive_flips'].max():.1f}",
+            share=f"{ceiling['share']:.0%}",
+            share_within=f"{ceiling['share_within']:.0%}",
+            checks=recommender_table(check_recommendations(transfers, pairs, models)),
+            figures="\n\n".join(f"![{text}](images/cifar100/{name}.png)\n\n*{text}*" for name, text in FIGURES.items()),
+        )
+    )
+
+
+TEXT = Path(__file__).with_name("cifar100.template.md").read_text()
+
+if __name__ == "__main__":
+    main()

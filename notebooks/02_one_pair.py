@@ -1,0 +1,114 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One pair in depth
+#
+# What does this teacher know that the student does not: how much, in which classes, on which images? Reads the results
+# of a finished study (`make study`); the images themselves come from its data set, by their ids.
+
+# %%
+import io
+import os
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import yaml
+from PIL import Image
+
+from transfer_atlas.images.readers import read_encoded
+from transfer_atlas.study.sources import image_files
+from transfer_atlas.tables import read_table
+
+os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
+RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
+
+# %% [markdown]
+# ## The pair
+# Of the pairs that were transferred, the one whose teacher is weaker than the student and knows most. Name any other two models.
+
+# %%
+pairs = read_table(RESULTS / "complementarity.parquet")
+transferred = read_table(RESULTS / "pairs.parquet").merge(pairs, on=["student", "teacher"])
+weaker = transferred[transferred["accuracy_difference"] < 0]
+chosen = (weaker if len(weaker) else transferred).nlargest(1, "positive_flips").iloc[0]
+student, teacher = chosen["student"], chosen["teacher"]
+measures = [
+    "student_accuracy",
+    "teacher_accuracy",
+    "positive_flips",
+    "negative_flips",
+    "error_consistency",
+    "independent_flips",
+    "oracle_accuracy",
+    "effective_classes",
+]
+chosen[["student", "teacher", *measures]].to_frame("value")
+
+# %% [markdown]
+# ## In which classes?
+# Share of each class's images on which the student is wrong and the teacher right, and the other way round.
+
+# %%
+both = read_table(RESULTS / f"predictions/evaluation/{student}.parquet").merge(
+    read_table(RESULTS / f"predictions/evaluation/{teacher}.parquet")[
+        ["image", "prediction", "correct", "label_probability"]
+    ],
+    on="image",
+    suffixes=("_student", "_teacher"),
+)
+both["teacher knows"] = ~both["correct_student"] & both["correct_teacher"]
+both["student knows"] = both["correct_student"] & ~both["correct_teacher"]
+classes = read_table(RESULTS / "classes.parquet")
+names = classes["name"].fillna(classes["class"].astype(str)).set_axis(classes["class"])
+by_class = both.groupby("label")[["teacher knows", "student knows"]].mean().rename(index=names)
+by_class.sort_values("teacher knows", ascending=False).head(15).round(3)
+
+# %%
+figure, ax = plt.subplots(figsize=(4, 3.5))
+ax.scatter(100 * by_class["student knows"], 100 * by_class["teacher knows"], s=16)
+top = 100 * by_class.to_numpy().max() * 1.1
+ax.plot([0, top], [0, top], color="grey", linewidth=0.8, linestyle="--")
+for name, row in by_class.nlargest(3, "teacher knows").iterrows():
+    ax.annotate(
+        name, (100 * row["student knows"], 100 * row["teacher knows"]), xytext=(4, 2), textcoords="offset points"
+    )
+ax.set_xlabel("only the student right (% of the class)")
+ax.set_ylabel("only the teacher right (% of the class)")
+ax.set_title(f"{teacher} for {student}", fontsize=9)
+figure.tight_layout()
+
+# %% [markdown]
+# ## Which images?
+# Of those that only the teacher gets right, the twelve on which it is surest; beside each what the student takes it for.
+
+# %%
+known = both[both["teacher knows"]].nlargest(12, "label_probability_teacher")
+index = read_table(RESULTS / "images/evaluation.parquet").set_index("image")
+known = known.assign(row=index.loc[known["image"], "row"].to_numpy()).sort_values("row")
+images = yaml.safe_load((RESULTS / "config.yaml").read_text())["images"]
+encoded = [data for _, _, data in read_encoded(image_files(images, "evaluation"), images["image_column"], known["row"])]
+figure, axes = plt.subplots(2, 6, figsize=(9, 3.6))
+for ax, data, (_, row) in zip(axes.flat, encoded, known.iterrows(), strict=False):
+    picture = Image.open(io.BytesIO(data))
+    ax.imshow(picture, cmap="gray" if picture.mode == "L" else None)
+    ax.set_title(f"{names[row['label']]}\nnot {names[row['prediction_student']]}", fontsize=8)
+for ax in axes.flat:
+    ax.axis("off")
+figure.tight_layout()
+
+# %% [markdown]
+# ## What became of it?
+# Each transfer of this pair: what was gained and lost, and which part of what the teacher knew was handed over.
+
+# %%
+transfers = read_table(RESULTS / "transfers.parquet").query("student == @student and teacher == @teacher")
+columns = ["method", "seed", "delta", "delta_standard_error", "gain", "loss", "transfer_rate"]
+pd.DataFrame(transfers[columns]).set_index(["method", "seed"]).round(4)

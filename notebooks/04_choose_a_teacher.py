@@ -1,0 +1,70 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#   kernelspec:
+#     display_name: Python 3
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Which teacher should I take?
+#
+# Teachers in the order of what they are expected to give, learned on the transfers done so far; how sure that is; and whether it
+# is better than a rule of thumb. Reads the tables of a finished study (`make study`) and nothing else.
+
+# %%
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from transfer_atlas.properties import describe_transfers
+from transfer_atlas.recommend.check import check_recommendations, noise_ceiling
+from transfer_atlas.recommend.job import recommend
+from transfer_atlas.tables import read_table
+
+os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
+RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
+transfers, pairs, models = (
+    read_table(RESULTS / f"{table}.parquet") for table in ("transfers", "complementarity", "models")
+)
+
+# %% [markdown]
+# ## For one student
+# Any model of the zoo; the first student of the study here.
+
+# %%
+student = transfers["student"].iloc[0]
+checks = check_recommendations(transfers, pairs, models)
+ranked, text = recommend(student, pairs, models, transfers, checks)
+print(text)
+
+# %%
+ranked.groupby("method", sort=False).head(3)[
+    ["method", "rank", "teacher", "expected_delta", "expected_low", "expected_high", "measured_delta"]
+].round(4)
+
+# %% [markdown]
+# ## How much is there to know?
+# The share of the variance of the deltas that is more than measurement error: over all pairs, and among the teachers of one student.
+
+# %%
+described = describe_transfers(transfers, pairs, models)
+pd.DataFrame({method: noise_ceiling(rows) for method, rows in described.groupby("method")}).T.round(4)
+
+# %% [markdown]
+# ## Is the recommendation better than a rule of thumb?
+# Regret: what the choice costs against the best teacher, on students (teachers) that the model had not seen. `more_regret` is a
+# rule's regret less the recommended choice's, which is better where this is above zero by more than 1.96 standard errors.
+
+# %%
+checks.set_index(["method", "left_out", "rule"]).round(4)
+
+# %% [markdown]
+# ## Before any transfer is done
+# Then complementarity alone speaks.
+
+# %%
+_, text = recommend(student, pairs, models)
+print(text)
