@@ -102,6 +102,33 @@ def test_a_partition_that_always_picks_the_student_equals_self():
     assert torch.equal(chosen, itself)
 
 
+def softmax(target):
+    return target.softmax(dim=1).numpy()
+
+
+def test_the_student_keeps_what_it_alone_gets_right():
+    # image 0: the teacher alone is right; 1: the student alone; 2: both
+    target, from_teacher = choose_target("keep_flips", None, STUDENT, TEACHER, LABELS)
+    assert from_teacher.tolist() == [True, False, True]
+    torch.testing.assert_close(target, torch.stack([TEACHER[0], STUDENT[1], TEACHER[2]]))
+
+
+def test_whoever_alone_is_right_and_the_mean_of_both_where_they_are_alike():
+    labels = torch.tensor([0, 0, 2])
+    teacher = torch.stack([TEACHER[0], TEACHER[1], torch.tensor([0, 0, LOG(8)])])  # softmax of the last: .1 .1 .8
+    target, from_teacher = choose_target("right", None, STUDENT, teacher, labels)
+    assert from_teacher.tolist() == [1.0, 0.0, 0.5]
+    np.testing.assert_allclose(softmax(target), [[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [0.15, 0.15, 0.7]], atol=1e-6)
+
+
+def test_a_mixture_by_the_confidence_gap_by_hand():
+    # log-odds of the label: teacher ln 1, ln 1/3, ln 1.5; student ln 1/3, ln 1, ln 1.5, so weights 3/4, 1/4, 1/2
+    target, from_teacher = choose_target("confidence_gap", "label", STUDENT, TEACHER, LABELS)
+    np.testing.assert_allclose(from_teacher, [0.75, 0.25, 0.5], atol=1e-6)
+    np.testing.assert_allclose(softmax(target)[0], [0.4375, 0.3125, 0.25], atol=1e-6)
+    np.testing.assert_allclose(softmax(target)[2], [0.2, 0.2, 0.6], atol=1e-6)
+
+
 def test_a_random_teacher_gives_each_image_the_answer_to_another():
     rows = shuffled_rows(20)
     assert sorted(rows) == list(range(20))

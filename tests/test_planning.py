@@ -42,7 +42,7 @@ def test_lint_finds_nothing_but_the_one_environment(clone):
         (
             "transfer.methods",
             {"kl": {"target": "tutor"}},
-            "'tutor' is not one of teacher, student, shuffled, most_confident, flips",
+            "'tutor' is not one of teacher, student, shuffled, most_confident, confidence_gap, flips, keep_flips, right",
         ),
         ("transfer.methods", {}, "config: key 'transfer.methods': {} should be non-empty"),
         ("pairs.teachers", ["test_byobnet.b"], "config key 'pairs.teachers': model 'test_byobnet.b' is not in the zoo"),

@@ -47,14 +47,14 @@ def test_defaults_are_filled_in(config):
         (
             "transfer.methods.kl.target",
             "techer",
-            "'techer' is not one of teacher, student, shuffled, most_confident, flips",
+            "'techer' is not one of teacher, student, shuffled, most_confident, confidence_gap, flips, keep_flips, right",
         ),
         (
             "transfer.methods.kl_dp",
             {"target": "most_confident"},
             "key 'transfer.methods.kl_dp': 'confidence' is missing",
         ),
-        ("transfer.methods.kl.confidence", "label", "'confidence' needs target: most_confident"),
+        ("transfer.methods.kl.confidence", "label", "'confidence' needs target: most_confident or confidence_gap"),
         ("transfer.methods.new", {}, "config: method 'new' has no target, so its label_weight must be 1"),
         ("pairs", {"students": ["a.b"]}, "config: key 'pairs': give either students and teachers or file"),
         ("pairs", None, "config: give either predictions or images and zoo and pairs"),
@@ -176,7 +176,7 @@ def test_a_key_that_is_null_is_removed(config):
     config["transfer"]["methods"]["kl_dp_u"] = None
     check_study(config, SCHEMA)
     assert config["pairs"] == {"file": "pairs.tsv"}
-    assert list(config["transfer"]["methods"]) == ["kl", "kl_dp", "self", "labels"]
+    assert list(config["transfer"]["methods"]) == ["kl", "kl_dp", "self", "labels", "random"]
 
 
 def test_a_name_alone_is_no_study():

@@ -15,13 +15,13 @@ def choose_target(target, confidence, student, teacher, labels):
 
     Args:
         target: a key of TARGETS.
-        confidence: for most_confident: label (probability of the label) or max (largest probability).
+        confidence: for most_confident and confidence_gap: label (probability of the label) or max (largest probability).
         student: logits of the frozen student.
         teacher: logits of the teacher; None where the target needs none.
         labels: classes of the images.
 
     Returns:
-        (logits, from_teacher): float32 [images, classes] and bool [images].
+        (logits, from_teacher): float32 [images, classes], and the teacher's part in each, bool or 0 to 1, [images].
 
     Raises:
         KeyError: unknown target.
@@ -48,6 +48,32 @@ def _of_the_teacher_on_flips(confidence, student, teacher, labels):
     return _partition(right & wrong, student, teacher)
 
 
+def _of_the_student_on_negative_flips(confidence, student, teacher, labels):
+    """The frozen student where it is right and the teacher wrong; the teacher elsewhere."""
+    right, wrong = student.argmax(dim=1) == labels, teacher.argmax(dim=1) != labels
+    return _partition(~(right & wrong), student, teacher)
+
+
+def _of_whoever_is_right(confidence, student, teacher, labels):
+    """The one that alone is right; the mean of both softmaxes on neutral samples, where both are right or both wrong."""
+    by_teacher, by_student = teacher.argmax(dim=1) == labels, student.argmax(dim=1) == labels
+    return _mixture(0.5 + 0.5 * (by_teacher.float() - by_student.float()), student, teacher)
+
+
+def _by_confidence_gap(confidence, student, teacher, labels):
+    """A mixture in place of a choice: the teacher's weight is the logistic function of how much larger its log-odds are."""
+    gap = log_odds(teacher, confidence, labels) - log_odds(student, confidence, labels)
+    return _mixture(gap.sigmoid(), student, teacher)
+
+
+def _mixture(weight, student, teacher):
+    """Logits whose softmax is `weight` of the teacher's and the rest of the student's, and that weight."""
+    # the logarithm of a weight of 0 leaves that one out
+    of_teacher = teacher.log_softmax(dim=1) + weight.log()[:, None]
+    of_student = student.log_softmax(dim=1) + (1 - weight).log()[:, None]
+    return torch.logaddexp(of_teacher, of_student), weight
+
+
 def _partition(from_teacher, student, teacher):
     return torch.where(from_teacher[:, None], teacher, student), from_teacher
 
@@ -59,6 +85,9 @@ TARGETS = {
     "shuffled": _of_student,  # to other images: `shuffled_rows`
     "most_confident": _of_the_more_confident,
     "flips": _of_the_teacher_on_flips,
+    "keep_flips": _of_the_student_on_negative_flips,
+    "right": _of_whoever_is_right,
+    "confidence_gap": _by_confidence_gap,
 }
 
 
