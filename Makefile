@@ -9,7 +9,8 @@ env: .venv/installed
 .venv/installed: pyproject.toml
 	python3 -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,slurm]'
+	# bytecode now, once: where Python must not write it (PYTHONDONTWRITEBYTECODE), every job would compile torch anew
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[dev,slurm]'
 	touch $@
 
 study: env

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.images.views import Views
+from transfer_atlas.images.views import Views, make_view
 from transfer_atlas.logits.answers import read_correct
 from transfer_atlas.logits.inference import (
     ClassMeans,
@@ -41,6 +41,20 @@ def test_stored_logits_equal_live_ones_to_float16_rounding(tmp_path, resnet_row)
         np.testing.assert_array_equal(stored[view], to_storage(live).numpy())
         stored_softmax = torch.from_numpy(stored[view].astype(np.float32)).softmax(dim=1)
         torch.testing.assert_close(stored_softmax, live.softmax(dim=1), atol=1e-3, rtol=0)
+
+
+def test_no_more_than_a_batch_of_a_view_is_made_at_a_time(tmp_path, resnet_row, monkeypatch):
+    monkeypatch.setattr("transfer_atlas.images.views.KEPT_BYTES", 0)
+    made = []
+
+    def spy(pixels, images, *arguments):
+        made.append(len(images))
+        return make_view(pixels, images, *arguments)
+
+    monkeypatch.setattr("transfer_atlas.images.views.make_view", spy)
+    views = Views(PIXELS, INDEX["image"], 3, [{"name": "RandomHorizontalFlip"}], 0)
+    compute_logits(build_model(resnet_row, 10, 32), views, INDEX, 10, 16, "cpu", tmp_path / "l.npy", "m")
+    assert made == 2 * [16, 16, 16, 2]
 
 
 def test_logits_of_any_size_keep_their_softmax_and_confidence():

@@ -1,0 +1,73 @@
+"""Peak memory of asking a model about a split, against the number of images: python benchmarks/peak_memory.py.
+
+One process per line asks timm's test_vit about images of 224 pixels in three views, and keeps the largest RssAnon of
+/proc/self/status, the memory that is its own: pages of mapped files are the system's to drop.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pandas as pd
+
+SIDE, VIEWS, CLASSES, BATCH = 224, 3, 1000, 64
+COUNTS = (500, 2000, 8000)
+
+
+def anonymous_memory():
+    """Of this process, in MiB."""
+    return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+
+def ask(count, folder):
+    """Ask the model about `count` images and print the memory before it and at its peak."""
+    import numpy as np
+    import torch
+
+    from transfer_atlas.files import new_array
+    from transfer_atlas.images.views import Views
+    from transfer_atlas.logits.inference import compute_logits
+    from transfer_atlas.zoo.build import build_model
+
+    torch.set_num_threads(1)
+    row = {"model": "test_vit.t", "architecture": "test_vit", "kwargs": {"img_size": SIDE}, "weights": "random"}
+    model = build_model(row, CLASSES, SIDE)
+    with new_array(folder / "pixels.npy", np.uint8, (count, SIDE, SIDE, 3)):
+        pass
+    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
+    index = pd.DataFrame({"image": [f"train/{n:08d}" for n in range(count)], "label": np.arange(count) % CLASSES})
+    views = Views(pixels, index["image"], VIEWS, [{"name": "RandomHorizontalFlip"}], 0)
+    before, peak, done = anonymous_memory(), [0.0], threading.Event()
+
+    def watch():
+        while not done.wait(0.02):
+            peak[0] = max(peak[0], anonymous_memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    compute_logits(model, views, index, CLASSES, BATCH, "cpu", folder / "logits.npy", "test_vit.t")
+    done.set()
+    watcher.join()
+    print(before, peak[0], count * SIDE**2 * 3 * VIEWS / 2**20)
+
+
+def main():
+    """One process per number of images, as a table."""
+    rows = []
+    for count in COUNTS:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, __file__, str(count), folder]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+        before, peak, all_views = map(float, done.stdout.split())
+        rows.append({"images": count, "all views (MiB)": all_views, "before (MiB)": before, "peak (MiB)": peak})
+    print(pd.DataFrame(rows).round(0).astype(int).to_markdown(index=False))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        ask(int(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        main()
