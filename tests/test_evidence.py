@@ -1,0 +1,60 @@
+"""The page on CIFAR-100: its verdicts follow from intervals."""
+
+import importlib.util
+import string
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT, make_random_study
+
+from transfer_atlas.statistics import summarise_methods
+
+
+@pytest.fixture(scope="module")
+def page():
+    spec = importlib.util.spec_from_file_location("make_cifar100", ROOT / "docs/make_cifar100.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("values", "sign", "verdict"),
+    [
+        ([1.0, 2.0, 3.0, 2.0], 1, "agrees"),
+        ([1.0, 2.0, 3.0, 2.0], -1, "contradicts"),
+        ([-1.0, -2.0, -3.0, -2.0], -1, "agrees"),
+        ([-1.0, 2.0, -3.0, 2.0], 1, "cannot be told"),
+    ],
+)
+def test_an_interval_decides(page, values, sign, verdict):
+    assert page.decide("claim", "delta", pd.Series(values), sign)["verdict"] == verdict
+
+
+def test_an_interval_holds_the_mean_of_new_draws(page):
+    values = np.random.default_rng(1).normal(0.5, 1, 40)
+    low, high = page.interval(values)
+    assert low < values.mean() < high
+    assert (high - low) / 2 == pytest.approx(1.96 * values.std() / np.sqrt(40), rel=0.1)
+
+
+def test_methods_stand_beside_the_papers(page):
+    transfers = make_random_study(students=6, teachers=6)["transfers"]
+    transfers = transfers.assign(success=transfers["delta"] > 0)
+    rows = page.methods_table(transfers).splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        "KL",
+        "KL + DP",
+        "KL + DP, unsup.",
+        "self (control)",
+        "labels (control)",
+    ]
+    assert "92.5" in rows[1]
+    success = summarise_methods(transfers).loc["kl_dp", "success_rate"]
+    assert f"{100 * success:.0f} (" in rows[1]
+
+
+def test_the_template_asks_for_nothing_that_is_not_written(page):
+    wanted = {name for _, name, _, _ in string.Formatter().parse(page.TEXT) if name}
+    assert all(f"{name.split(':')[0]}=" in (ROOT / "docs/make_cifar100.py").read_text() for name in wanted)
