@@ -5,6 +5,7 @@ import re
 import tomllib
 from graphlib import TopologicalSorter
 
+import jupytext
 import pytest
 import yaml
 from conftest import ROOT, SCHEMA, ZOO_SCHEMA
@@ -131,3 +132,15 @@ def test_every_figure_has_a_function_a_rule_and_a_caption():
     }
     assert functions == {path.stem for path in (ROOT / "workflow/report").glob("*.rst")} - {"workflow"}
     assert functions == set(re.findall(r'^        "(\w+)": \[', rules, flags=re.M))
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_an_executed_notebook_is_its_source(source):
+    written, executed = (jupytext.read(source.with_suffix(suffix)) for suffix in (".py", ".ipynb"))
+    assert [(cell.cell_type, cell.source) for cell in executed.cells] == [
+        (cell.cell_type, cell.source) for cell in written.cells
+    ]
+    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
+    assert figures == source.read_text().count("figure = plot_") + source.read_text().count("figure, ax")
