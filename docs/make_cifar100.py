@@ -268,9 +268,7 @@ def main():
             transfers=len(transfers),
             pairs=len(transfers.dropna(subset=["teacher"])[["student", "teacher"]].drop_duplicates()),
             images=transfers["images"].iloc[0],
-            versions=", ".join(
-                f"{key} {value}" for key, value in read_metadata(study / "transfers.parquet")["versions"].items()
-            ),
+            versions=versions(study),
             zoo=zoo_table(models),
             search=search_table(),
             methods=methods_table(transfers),

@@ -45,13 +45,13 @@ summarise_methods(transfers).round(4)
 figure = plot_success_rate(transfers)
 
 # %%
-figure = plot_transfer_delta(transfers, pairs)
+plot_transfer_delta(transfers, pairs)
 
 # %% [markdown]
 # ## What is gained, and what is lost for it?
 
 # %%
-figure = plot_gain_loss(transfers, models)
+plot_gain_loss(transfers, models)
 
 # %% [markdown]
 # ## With which properties does the delta go?
@@ -63,10 +63,10 @@ tables = {method: correlate(rows).set_index("property")["value"] for method, row
 pd.DataFrame(tables).round(2)
 
 # %%
-figure = plot_property_correlation(transfers, pairs, models)
+plot_property_correlation(transfers, pairs, models)
 
 # %%
-figure = plot_delta_by_property(transfers, models)
+plot_delta_by_property(transfers, models)
 
 # %% [markdown]
 # ## Which part of what the teacher knew was handed over?
