@@ -55,6 +55,8 @@ def interval(values, statistic=np.mean):
 
 def with_interval(value, bounds, form="{:+.2f}"):
     """`value (low to high)`, all times 100."""
+    if np.isnan(bounds[0]):
+        return form.format(100 * value)
     low, high = (form.format(100 * bound) for bound in bounds)
     return f"{form.format(100 * value)} ({low} to {high})"
 
@@ -78,7 +80,7 @@ def methods_table(transfers):
         rows.append(
             {
                 "method": METHOD_NAMES.get(method, method),
-                "transfers": row["transfers"],
+                "transfers": int(row["transfers"]),
                 "success (%)": with_interval(row["success_rate"], interval(success), "{:.0f}"),
                 "median over students (%)": with_interval(
                     row["median_success"], interval(success, np.median), "{:.0f}"
@@ -250,6 +252,12 @@ def recommender_table(checks):
             }
         )
     )
+
+
+def versions(study):
+    """What made the transfers; every transfer of a study is made with the same."""
+    found = read_metadata(next(study.glob("transfers/**/*.parquet")))["versions"]
+    return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
 def main():
