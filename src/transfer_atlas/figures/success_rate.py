@@ -5,6 +5,7 @@ import seaborn as sns
 
 from transfer_atlas.figures.style import (
     ONE_COLUMN,
+    TWO_COLUMNS,
     control_methods,
     count_transfers,
     method_name,
@@ -27,7 +28,8 @@ def plot_success_rate(transfers):
     success = transfers.assign(success=100.0 * (transfers["delta"] > 0))
     rates = success.groupby(["method", "student"], as_index=False)["success"].mean()
     with paper_style():
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        # names need the room of two columns where there are many
+        figure, ax = plt.subplots(figsize=(ONE_COLUMN if len(methods) < 6 else TWO_COLUMNS, 2.7))
         marks = {"x": "method", "y": "success", "order": methods, "ax": ax, "color": "C0"}
         # a control has one transfer per student and seed: nothing that a box could summarise
         boxed = rates[rates["method"].isin(taught)]
@@ -35,7 +37,9 @@ def plot_success_rate(transfers):
         sns.swarmplot(rates, **marks, size=max(1.2, min(4, 40 / rates["student"].nunique())))
         if taught and controls:
             ax.axvline(len(taught) - 0.5, color="grey", linestyle="--", linewidth=0.8)
-        labels = [method_name(method).replace(" (", "\n(").replace(", ", ",\n") for method in methods]
+        labels = [
+            method_name(method).replace(" (", "\n(").replace(", ", ",\n").replace(" + ", "\n+ ") for method in methods
+        ]
         ax.set_xticks(range(len(methods)), labels)
         ax.set_xlabel("")
         ax.set_ylabel("success rate per student\n(% of transfers with a gain)")
