@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, bootstrap, spearmanr
+from scipy.stats import binomtest, bootstrap
 
 from transfer_atlas.figures.style import FAMILY_NAMES, METHOD_NAMES
-from transfer_atlas.properties import describe_transfers
+from transfer_atlas.properties import correlate, describe_transfers
 from transfer_atlas.recommend.check import check_recommendations, noise_ceiling
 from transfer_atlas.statistics import mcnemar_p, summarise_methods
 from transfer_atlas.tables import read_metadata, read_table
@@ -44,12 +44,11 @@ SEARCH = {
 CONTROL_OF = {"kl_dp": "labels", "lr_small": "labels_small"}  # labels alone under the same recipe, where it was run
 
 
-def interval(values, statistic=np.mean):
-    """95 % percentile interval of a statistic when the students, or pairs, whose values these are, are drawn anew."""
-    values = np.asarray(values, float)
-    if len(values) < 3 or np.ptp(values) == 0:
+def interval(*samples, statistic=np.mean):
+    """95 % percentile interval of a statistic when the students whose values these are, are drawn anew."""
+    if any(len(values) < 3 for values in samples) or all(np.ptp(values) == 0 for values in samples):
         return np.nan, np.nan
-    drawn = bootstrap((values,), statistic, n_resamples=5000, method="percentile", rng=np.random.default_rng(0))
+    drawn = bootstrap(samples, statistic, n_resamples=5000, method="percentile", rng=np.random.default_rng(0))
     return drawn.confidence_interval.low, drawn.confidence_interval.high
 
 
@@ -83,7 +82,7 @@ def methods_table(transfers):
                 "transfers": int(row["transfers"]),
                 "success (%)": with_interval(row["success_rate"], interval(success), "{:.0f}"),
                 "median over students (%)": with_interval(
-                    row["median_success"], interval(success, np.median), "{:.0f}"
+                    row["median_success"], interval(success, statistic=np.median), "{:.0f}"
                 ),
                 "paper's median (%)": "" if paper is None else f"{paper:g}",
                 "up, down (%)": f"{100 * row['above']:.0f}, {100 * row['below']:.0f}",
@@ -102,7 +101,9 @@ def families_table(transfers, models):
         rows.append(
             {
                 "students": f"{FAMILY_NAMES[name]} ({len(students)})",
-                "median over students (%)": with_interval(students.median(), interval(students, np.median), "{:.0f}"),
+                "median over students (%)": with_interval(
+                    students.median(), interval(students, statistic=np.median), "{:.0f}"
+                ),
                 "paper's median (%)": f"{paper:g}",
                 "mean delta (points)": f"{100 * by_student(transfers, 'kl_dp')[students.index].mean():+.2f}",
             }
@@ -114,63 +115,53 @@ def claims(transfers, pairs, models):
     """What the paper says, what is seen here, and whether an interval decides it."""
     delta = {method: by_student(transfers, method) for method in transfers["method"].unique()}
     success = {method: by_student(transfers, method, "success") for method in delta}
-    family = models.set_index("model")["family"]
-    dp = transfers[transfers["method"] == "kl_dp"]
-    dp = dp.groupby(["student", "teacher"], as_index=False)[["delta", "gain", "loss"]].mean()
-    significant = mcnemar_p(dp["gain"], dp["loss"], transfers["images"].iloc[0]) < 0.05
-    up, down = int((significant & (dp["delta"] > 0)).sum()), int((significant & (dp["delta"] < 0)).sum())
-    sign = binomtest(up, up + down).proportion_ci() if up + down else None
-    others = success["kl_dp"][family[success["kl_dp"].index] != "convolution"]
-    convolutions = success["kl_dp"].drop(others.index)
-    yield decide("plain KL costs the student more than it gives", "mean delta", delta["kl"], sign=-1)
-    yield decide("KL + DP succeeds more often than KL", "success, difference", success["kl_dp"] - success["kl"])
-    yield decide(
-        "XE-KL + MCL succeeds more often than XE-KL", "success, difference", success["xe_kl_mcl"] - success["xe_kl"]
-    )
-    yield decide("KL + DP gains on average", "mean delta", delta["kl_dp"])
-    yield decide("KL + DP gains more than the labels alone", "delta, difference", delta["kl_dp"] - delta["labels"])
-    yield decide("without labels, KL + DP still gains", "mean delta", delta["kl_dp_u"])
-    if sign:
-        yield verdict(
-            "where KL + DP moves a student significantly, it moves it up",
-            f"{up} of {up + down} pairs",
-            up / (up + down) - 0.5,
-            (sign.low - 0.5, sign.high - 0.5),
-        )
-    draws = np.random.default_rng(0)
-    drawn = [
-        draws.choice(others, len(others)).mean() - draws.choice(convolutions, len(convolutions)).mean()
-        for _ in range(5000)
+    described = describe_transfers(transfers, pairs, models)
+    return [
+        decide("plain KL costs the student more than it gives", "mean delta", delta["kl"], sign=-1),
+        decide("KL + DP succeeds more often than KL", "success, difference", success["kl_dp"] - success["kl"]),
+        decide(
+            "XE-KL + MCL succeeds more often than XE-KL", "success, difference", success["xe_kl_mcl"] - success["xe_kl"]
+        ),
+        decide("KL + DP gains on average", "mean delta", delta["kl_dp"]),
+        decide("KL + DP gains more than the labels alone", "delta, difference", delta["kl_dp"] - delta["labels"]),
+        decide("without labels, KL + DP still gains", "mean delta", delta["kl_dp_u"]),
+        direction_claim(described[described["method"] == "kl_dp"], transfers["images"].iloc[0]),
+        family_claim(success["kl_dp"], models.set_index("model")["family"]),
+        correlation_claim("the delta of KL goes with the accuracy difference", described, "kl"),
+        correlation_claim("so does that of KL + DP", described, "kl_dp"),
     ]
-    difference = others.mean() - convolutions.mean()
-    bounds = np.quantile(drawn, (0.025, 0.975))
-    yield verdict(
+
+
+def direction_claim(described, images):
+    """Of the pairs that KL + DP moves significantly, how many it moves up; gain and loss are means over seeds."""
+    moved = described[mcnemar_p(described["gain"], described["loss"], images) < 0.05]
+    up = int((moved["delta"] > 0).sum())
+    share = binomtest(up, len(moved)).proportion_ci()
+    return verdict(
+        "where KL + DP moves a student significantly, it moves it up",
+        f"{up} of {len(moved)} pairs",
+        (share.low - 0.5, share.high - 0.5),
+    )
+
+
+def family_claim(success, families):
+    """How much less often KL + DP succeeds with convolutional students than with others."""
+    convolutions = success[families[success.index] == "convolution"]
+    others = success.drop(convolutions.index)
+    bounds = interval(others, convolutions, statistic=lambda a, b, axis: np.mean(a, axis) - np.mean(b, axis))
+    seen = with_interval(others.mean() - convolutions.mean(), bounds, "{:+.0f}")
+    return verdict(
         "KL + DP succeeds less often with convolutional students",
-        f"success, others less convolutions: {with_interval(difference, bounds, '{:+.0f}')} points",
-        difference,
+        f"success, others less convolutions: {seen} points",
         bounds,
     )
-    for method, text in (
-        ("kl", "the delta of KL goes with the accuracy difference"),
-        ("kl_dp", "so does that of KL + DP"),
-    ):
-        yield correlation_claim(text, transfers[transfers["method"] == method], pairs)
 
 
-def correlation_claim(text, transfers, pairs):
+def correlation_claim(text, described, method):
     """Rank correlation of delta and accuracy difference, over students drawn anew."""
-    rows = (
-        transfers.groupby(["student", "teacher"], as_index=False)["delta"]
-        .mean()
-        .merge(pairs, on=["student", "teacher"])
-    )
-    of_student = [group for _, group in rows.groupby("student")]
-    draws, drawn = np.random.default_rng(0), []
-    for _ in range(1000):
-        sample = pd.concat([of_student[n] for n in draws.integers(len(of_student), size=len(of_student))])
-        drawn.append(spearmanr(sample["delta"], sample["accuracy_difference"]).statistic)
-    rho, bounds = spearmanr(rows["delta"], rows["accuracy_difference"]).statistic, np.quantile(drawn, (0.025, 0.975))
-    return verdict(text, f"Spearman's rho {rho:+.2f} ({bounds[0]:+.2f} to {bounds[1]:+.2f})", rho, bounds)
+    table = correlate(described[described["method"] == method]).set_index("property")
+    rho, low, high = table.loc["accuracy difference", ["value", "low", "high"]]
+    return verdict(text, f"Spearman's rho {rho:+.2f} ({low:+.2f} to {high:+.2f})", (low, high))
 
 
 def decide(claim, what, values, sign=1):
@@ -178,10 +169,10 @@ def decide(claim, what, values, sign=1):
     values = values.dropna()
     bounds = interval(values)
     seen = f"{what}: {with_interval(values.mean(), bounds)} points"
-    return verdict(claim, seen, sign * values.mean(), tuple(sorted(sign * np.array(bounds))))
+    return verdict(claim, seen, sorted(sign * np.array(bounds)))
 
 
-def verdict(claim, seen, value, bounds):
+def verdict(claim, seen, bounds):
     """Agrees where the interval lies on the paper's side of zero, contradicts where it lies on the other."""
     agrees = "agrees" if bounds[0] > 0 else "contradicts" if bounds[1] < 0 else "cannot be told"
     return {"the paper": claim, "here, 95 % interval": seen, "verdict": agrees}
@@ -238,10 +229,7 @@ def recommender_table(checks):
             {
                 "left out": here["left_out"],
                 "choice": here["rule"],
-                "rank correlation": here["rank_correlation"]
-                .map("{:+.2f}".format)
-                .replace("+nan", "")
-                .replace("nan", ""),
+                "rank correlation": here["rank_correlation"].map("{:+.2f}".format, na_action="ignore").fillna(""),
                 "regret (points)": (100 * here["regret"]).map("{:.2f}".format),
                 "more than the recommended": [
                     "" if rule == "recommended" else f"{100 * more:+.2f} +- {100 * error:.2f}"
@@ -281,7 +269,7 @@ def main():
             search=search_table(),
             methods=methods_table(transfers),
             families=families_table(transfers, models),
-            claims=table(pd.DataFrame(list(claims(transfers, pairs, models)))),
+            claims=table(pd.DataFrame(claims(transfers, pairs, models))),
             least=f"{100 * pairs['positive_flips'].min():.2f}",
             most=f"{100 * pairs['positive_flips'].max():.1f}",
             share=f"{ceiling['share']:.0%}",

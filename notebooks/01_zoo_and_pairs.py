@@ -41,7 +41,7 @@ best = pairs.sort_values("positive_flips", ascending=False).groupby("student").h
 best[["student", "teacher", "accuracy_difference", "positive_flips", "flip_entropy"]]
 
 # %%
-figure = plot_complementarity(pairs)
+plot_complementarity(pairs)
 
 # %% [markdown]
 # ## Which method hands it over?

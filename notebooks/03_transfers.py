@@ -42,7 +42,7 @@ transfers, pairs, models = (
 summarise_methods(transfers).round(4)
 
 # %%
-figure = plot_success_rate(transfers)
+plot_success_rate(transfers)
 
 # %%
 plot_transfer_delta(transfers, pairs)

@@ -11,7 +11,7 @@ from transfer_atlas.complementarity.examples import choose_examples, count_flips
 from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
-from transfer_atlas.logits.inference import compute_logits, predict
+from transfer_atlas.logits.inference import compute_logits, infer_batches, predict
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.tables import write_table
 from transfer_atlas.transfer.block import Student, Teacher
@@ -180,6 +180,11 @@ def student_files(tmp_path):
         )
 
     return write
+
+
+def infer(model, pixels, batch_size):
+    """Logits of all images, float32 [images, classes]."""
+    return torch.cat([logits for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), batch_size, "cpu")])
 
 
 def write_teacher(folder, logits, labels, name="teacher"):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import infer
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.images.views import Views, make_view
@@ -11,7 +12,6 @@ from transfer_atlas.logits.answers import read_correct
 from transfer_atlas.logits.inference import (
     ClassMeans,
     compute_logits,
-    infer,
     open_logits,
     predict,
     to_storage,
@@ -33,10 +33,10 @@ def test_stored_logits_equal_live_ones_to_float16_rounding(tmp_path, resnet_row)
     stored = open_logits(tmp_path / "l.npy")
     assert stored.dtype == np.float16
     assert stored.shape == (2, 50, 10)
-    pd.testing.assert_frame_equal(predictions, predict(INDEX, infer(model, PIXELS, 16, "cpu")))
+    pd.testing.assert_frame_equal(predictions, predict(INDEX, infer(model, PIXELS, 16)))
     assert means.sum(axis=1) == pytest.approx(np.ones(10))
     for view in range(2):
-        live = infer(model, views.batch(view, slice(None)), 16, "cpu")
+        live = infer(model, views.batch(view, slice(None)), 16)
         assert (stored[view].max(axis=1) == 0).all()
         np.testing.assert_array_equal(stored[view], to_storage(live).numpy())
         stored_softmax = torch.from_numpy(stored[view].astype(np.float32)).softmax(dim=1)
@@ -116,7 +116,7 @@ def test_the_models_table_says_who_is_left_out_and_who_is_odd(job, resnet_row):
 
 def test_logits_hardly_depend_on_the_batch_size(resnet_row):
     model = build_model(resnet_row, 10, 32)
-    torch.testing.assert_close(infer(model, PIXELS, 7, "cpu"), infer(model, PIXELS, 50, "cpu"), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(infer(model, PIXELS, 7), infer(model, PIXELS, 50), rtol=1e-4, atol=1e-5)
 
 
 def test_a_model_with_nan_is_named_and_leaves_no_file(tmp_path, resnet_row):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
+from conftest import infer
 
-from transfer_atlas.logits.inference import infer
 from transfer_atlas.zoo.build import build_model
 from transfer_atlas.zoo.training import TrainingRecipe, augment, train_model
 
@@ -30,9 +30,9 @@ def trained(row):
 
 def test_a_model_learns_and_the_seed_decides_it_to_the_bit(vit_row):
     model = trained(vit_row)
-    logits = infer(model, PIXELS, 40, "cpu")
+    logits = infer(model, PIXELS, 40)
     assert (logits.argmax(dim=1).numpy() == LABELS).mean() > 0.9
-    assert torch.equal(logits, infer(trained(vit_row), PIXELS, 40, "cpu"))
+    assert torch.equal(logits, infer(trained(vit_row), PIXELS, 40))
 
 
 def test_augmentation_flips_and_shifts_whole_images():

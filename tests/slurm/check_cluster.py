@@ -63,7 +63,7 @@ def test_a_study_on_slurm_equals_a_local_one_to_the_bit(clone):
     jobs = jobs_of(clone)
     assert len(jobs) <= MOST_JOBS
     assert set(jobs["JobState"]) == {"COMPLETED"}
-    on_gpu = jobs["Comment"].str.match("rule_(train_model|compute_logits|transfer)")
+    on_gpu = jobs["Comment"].str.match("rule_(train_model|compute_logits|compute_predictions|transfer)")
     assert set(jobs.loc[on_gpu, "Partition"]) == {"gpu"}
     assert set(jobs.loc[~on_gpu, "Partition"]) == {"cpu"}
     assert planned(clone, overlay=STUDY) == {}

@@ -53,8 +53,9 @@ for learns_or_teaches in (True, False):
                 gpu=1,
                 tasks=1,
             params:
-                row=lookup("{model}", within=ZOO),
-                input_size=lookup("{model}/input_size", within=GEOMETRY),
+                # not lookup(): it walks the whole zoo for each model, 40 seconds for a hub
+                row=lambda wildcards: ZOO[wildcards.model],
+                input_size=lambda wildcards: GEOMETRY[wildcards.model]["input_size"],
                 classes=lookup("images/classes", within=config),
                 views=views,
                 transforms=lookup("views/transforms", within=config),

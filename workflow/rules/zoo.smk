@@ -40,9 +40,9 @@ rule train_model:
         gpu=1,
         tasks=1,
     params:
-        row=lookup("{model}", within=ZOO),
+        row=lambda wildcards: ZOO[wildcards.model],
         recipe=recipe_of,
-        input_size=lookup("{model}/input_size", within=GEOMETRY),
+        input_size=lambda wildcards: GEOMETRY[wildcards.model]["input_size"],
         classes=lookup("images/classes", within=config),
         code=code_of("train_model"),
     script:

@@ -29,9 +29,12 @@ METHOD_NAMES = {
 
 @contextmanager
 def paper_style():
-    """Apply the paper style while a figure is made."""
+    """Apply the paper style while a figure is made, which then is the caller's alone: a notebook shows it once."""
+    before = set(plt.get_fignums())
     with plt.style.context(Path(__file__).with_name("paper.mplstyle")):
         yield
+    for number in set(plt.get_fignums()) - before:
+        plt.close(number)
 
 
 def method_name(method):
@@ -102,4 +105,3 @@ def save_figure(figure, paths):
         dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
         with paper_style(), atomic(path) as partial:
             figure.savefig(partial, format=Path(path).suffix[1:], metadata=dates)
-    plt.close(figure)

@@ -39,14 +39,18 @@ def plot_transfer_delta(transfers, complementarity):
             say_empty(axes[0, 0], "no method of this study has a teacher")
         for ax, method in zip(axes[0], methods, strict=False):
             _plot_method(ax, taught[taught["method"] == method])
-            _draw_controls(ax, transfers, controls)
             ax.set_title(f"{method_name(method)}\n{count_transfers(taught[taught['method'] == method])}", loc="left")
         if methods:
             scale_delta(axes[0, 0].yaxis, axes[0, 0].set_yscale, axes[0, 0].get_ylim())
+            axes[0, 0].autoscale_view(scalex=False)  # margins on the new scale
+            axes[0, 0].set_ylim(axes[0, 0].get_ylim())  # a control far outside must not squeeze the transfers
+            for ax in axes[0]:
+                _draw_controls(ax, transfers, controls)
         axes[0, 0].set_ylabel("transfer delta (points;\nlogarithmic beyond 1)")
         figure.supxlabel("accuracy difference, teacher - student (points)", fontsize=8)
         if methods and controls:
-            axes[0, -1].legend(loc="lower right")
+            handles, labels = axes[0, 0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
 
@@ -57,7 +61,7 @@ def _plot_method(ax, rows):
         100 * rows["delta"],
         yerr=100 * rows["delta_standard_error"],
         fmt="o",
-        markersize=3.5,
+        markersize=3.5 if len(rows) <= 50 else 2,
         color="C0",
         alpha=0.8,
         elinewidth=0.7,

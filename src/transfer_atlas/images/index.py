@@ -89,6 +89,22 @@ def describe_classes(index, names, classes):
     return pd.DataFrame({"class": np.arange(classes), "name": names, "images": images})
 
 
+def split_sizes(train, evaluation, transfer_images, held_out):
+    """Number of images of each split.
+
+    Args:
+        train: training images of the data set.
+        evaluation: its evaluation images.
+        transfer_images: as in `index_images`.
+        held_out: as in `index_images`.
+    """
+    return {
+        "train": train,
+        "evaluation": subset_size(held_out, train) if held_out else evaluation,
+        "transfer": subset_size(transfer_images, train),
+    }
+
+
 def subset_size(size, images):
     """Number of images that `size` means: a share of `images` below 1, else a number."""
     return max(1, round(size * images)) if size < 1 else int(size)

@@ -14,23 +14,6 @@ from transfer_atlas.zoo.build import Input
 SMALLEST = -6e4  # float16 ends at -65504
 
 
-def infer(model, pixels, batch_size, device):
-    """Compute logits of images in their order.
-
-    Args:
-        model: network in eval mode on `device`.
-        pixels: uint8 [images, size, size, 3].
-        batch_size: images per forward pass.
-        device: where the model is.
-
-    Returns:
-        float32 [images, classes] on the CPU.
-    """
-    return torch.cat(
-        [logits for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), batch_size, device)]
-    )
-
-
 def infer_batches(model, pixels_of, images, batch_size, device):
     """Yield (rows, logits) batch by batch: a slice of the images, and float32 [rows, classes] on the CPU.
 

@@ -5,19 +5,20 @@ import pandas as pd
 
 from transfer_atlas.errors import InputError, did_you_mean
 from transfer_atlas.properties import describe_pairs, describe_transfers
-from transfer_atlas.recommend.model import Z_95, fit_deltas
+from transfer_atlas.recommend.model import DeltaModel
+from transfer_atlas.statistics import Z_95
 
 FEWEST_TRANSFERS = 3  # of a method, for anything to be learned from
 
 
-def recommend_teachers(student, complementarity, models, transfers=None):
-    """Rank all other models as teachers of one student, for each method that has transfers to learn from.
+def recommend_teachers(student, complementarity, models, learned):
+    """Rank all other models as teachers of one student, for each method that is learned from.
 
     Args:
         student: name of the student.
         complementarity: the complementarity table.
         models: the models table.
-        transfers: the transfers table; None where there is none yet.
+        learned: what `learnable` gives, empty before any transfer is done.
 
     Returns:
         The recommendations table: best method first, its best teacher first. Without transfers to learn from, one
@@ -34,7 +35,6 @@ def recommend_teachers(student, complementarity, models, transfers=None):
     candidates = candidates.merge(
         models[["model", "macs"]].rename(columns={"model": "teacher", "macs": "teacher_macs"})
     )
-    learned = learnable(transfers, complementarity, models)
     if not learned:
         ranked = candidates.sort_values("positive_flips", ascending=False, kind="stable")
         return _finish(ranked.assign(method=None, expected_delta=np.nan, expected_low=np.nan, expected_high=np.nan))
@@ -53,7 +53,7 @@ def learnable(transfers, complementarity, models):
 
 
 def _expect(candidates, method, rows):
-    expected, error = fit_deltas(rows).predict(candidates)
+    expected, error = DeltaModel(rows).predict(candidates)
     measured = rows[["student", "teacher", "delta"]].rename(columns={"delta": "measured_delta"})
     table = candidates.merge(measured, on=["student", "teacher"], how="left").assign(
         method=method,

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from transfer_atlas.recommend.advice import learnable
-from transfer_atlas.recommend.model import fit_deltas
+from transfer_atlas.recommend.model import DeltaModel
 from transfer_atlas.schemas import SCHEMAS
 
 # what people do without an atlas; larger is better
@@ -51,7 +51,7 @@ def predict_left_out(rows, left_out):
     """
     expected = pd.Series(np.nan, rows.index)
     for _, group in rows.groupby(left_out):
-        expected[group.index] = fit_deltas(rows.drop(group.index)).predict(group)[0]
+        expected[group.index] = DeltaModel(rows.drop(group.index)).predict(group)[0]
     return expected
 
 

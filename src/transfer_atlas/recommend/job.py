@@ -21,8 +21,8 @@ def recommend(student, complementarity, models, transfers=None, checks=None):
     Raises:
         InputError: no such student among the compared models.
     """
-    ranked = recommend_teachers(student, complementarity, models, transfers)
     learned = learnable(transfers, complementarity, models)
+    ranked = recommend_teachers(student, complementarity, models, learned)
     ceilings = {method: noise_ceiling(rows) for method, rows in learned.items()}
     images = int(complementarity["images"].iloc[0])
     return ranked, format_recommendation(ranked, checks, ceilings, images)

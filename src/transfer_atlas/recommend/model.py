@@ -16,28 +16,35 @@ from scipy.optimize import minimize
 
 FEATURES = ("positive_flips", "accuracy_difference", "student_accuracy")
 FEWEST_PER_COEFFICIENT = 3
-Z_95 = 1.959963984540054
 
 
-@dataclass(frozen=True)
 class DeltaModel:
-    """A fitted model; fractions in and out.
+    """The model, fitted; fractions in and out."""
 
-    Attributes:
-        rows: the transfers that it was fitted on.
-        features: names of the properties used; none where there are too few transfers for them.
-        centre: mean and standard deviation of each.
-        deviations: standard deviations of students, teachers and pairs.
-        coefficients: intercept, then one per feature, per standard deviation of it.
-    """
+    def __init__(self, rows):
+        """Fit it.
 
-    rows: object
-    features: tuple
-    centre: tuple
-    deviations: np.ndarray
-    coefficients: np.ndarray
-    _solve: object
-    _design: np.ndarray
+        Args:
+            rows: of `properties.describe_transfers`, of one method: student, teacher, delta, delta_standard_error
+                (fractions) and FEATURES. Where there are too few for its coefficients, no feature is used.
+        """
+        self.rows = rows.reset_index(drop=True)
+        varying = [name for name in FEATURES if rows[name].std() > 0]
+        enough = len(rows) >= FEWEST_PER_COEFFICIENT * (len(varying) + 1) and rows["student"].nunique() > len(varying)
+        self.features = varying if enough else []
+        self.mean, self.spread = rows[self.features].mean(), rows[self.features].std()
+        design, delta = self._design(self.rows), self.rows["delta"].to_numpy()
+        # a transfer that changed no image has an error of zero, and would be trusted for ever
+        error = np.maximum(self.rows["delta_standard_error"].to_numpy(), 1e-5)
+        begin = np.log(np.full(3, max(delta.std(), error.mean()) / 2))
+        found = minimize(
+            lambda logarithms: _solve(self.rows, design, delta, error, np.exp(logarithms)).deviance,
+            begin,
+            method="L-BFGS-B",
+            bounds=[(-14, 0)] * 3,
+        )
+        self.deviations = np.exp(found.x)  # of students, teachers and pairs
+        self.solution = _solve(self.rows, design, delta, error, self.deviations)
 
     def predict(self, rows):
         """Expected delta of pairs and its standard error, each [pairs]; of a new transfer without measurement error.
@@ -45,45 +52,43 @@ class DeltaModel:
         Args:
             rows: DataFrame with student, teacher and the features.
         """
-        design = _design_of(rows, self.features, self.centre)
+        design, fitted = self._design(rows), self.solution
         shared = _covariance(rows, self.rows, self.deviations)  # [pairs, transfers]
-        residual = self.rows["delta"].to_numpy() - self._design @ self.coefficients
-        expected = design @ self.coefficients + shared @ self._solve(residual)
+        expected = design @ fitted.coefficients + shared @ fitted.weighted_residual
         # what the transfers leave open: of the pair, and of the coefficients
-        unexplained = (self.deviations**2).sum() - np.einsum("pt,tp->p", shared, self._solve(shared.T))
-        leverage = design - shared @ self._solve(self._design)
-        information = self._design.T @ self._solve(self._design)
-        variance = unexplained + np.einsum("pf,fp->p", leverage, np.linalg.pinv(information) @ leverage.T)
+        unexplained = (self.deviations**2).sum() - np.einsum("pt,tp->p", shared, cho_solve(fitted.factor, shared.T))
+        leverage = design - shared @ fitted.weighted_design
+        variance = unexplained + np.einsum("pf,fp->p", leverage, np.linalg.pinv(fitted.information) @ leverage.T)
         return expected, np.sqrt(np.maximum(variance, 0))
 
-
-def fit_deltas(rows):
-    """Fit the model.
-
-    Args:
-        rows: of `properties.describe_transfers`, of one method: student, teacher, delta, delta_standard_error (fractions)
-            and FEATURES.
-    """
-    rows = rows.reset_index(drop=True)
-    varying = [name for name in FEATURES if rows[name].std() > 0]
-    enough = len(rows) >= FEWEST_PER_COEFFICIENT * (len(varying) + 1) and rows["student"].nunique() > len(varying)
-    features = tuple(varying) if enough else ()
-    centre = tuple((rows[name].mean(), rows[name].std()) for name in features)
-    design, delta = _design_of(rows, features, centre), rows["delta"].to_numpy()
-    # a transfer that changed no image has an error of zero, and would be trusted for ever
-    error = np.maximum(rows["delta_standard_error"].to_numpy(), 1e-5)
-    scale = max(delta.std(), error.mean())
-    begin = np.log(np.full(3, scale / 2))
-    found = minimize(_deviance, begin, args=(rows, design, delta, error), method="L-BFGS-B", bounds=[(-14, 0)] * 3)
-    deviations = np.exp(found.x)
-    solve = _solver(rows, deviations, error)
-    coefficients = np.linalg.pinv(design.T @ solve(design)) @ design.T @ solve(delta)
-    return DeltaModel(rows, features, centre, deviations, coefficients, solve, design)
+    def _design(self, rows):
+        """The intercept and the standardised features, [pairs, coefficients]."""
+        scaled = ((rows[self.features] - self.mean) / self.spread).to_numpy()
+        return np.column_stack([np.ones(len(rows)), scaled])
 
 
-def _design_of(rows, features, centre):
-    columns = [(rows[name] - mean) / deviation for name, (mean, deviation) in zip(features, centre, strict=True)]
-    return np.stack([np.ones(len(rows)), *columns], axis=1)
+@dataclass(frozen=True)
+class _Solution:
+    """Generalised least squares at given variances; `deviance` is minus twice the restricted log-likelihood."""
+
+    factor: tuple
+    weighted_design: np.ndarray
+    information: np.ndarray
+    coefficients: np.ndarray
+    weighted_residual: np.ndarray
+    deviance: float
+
+
+def _solve(rows, design, delta, error, deviations):
+    factor = cho_factor(_covariance(rows, rows, deviations) + np.diag(error**2))
+    weighted_design = cho_solve(factor, design)
+    information = design.T @ weighted_design
+    coefficients = np.linalg.pinv(information) @ (weighted_design.T @ delta)
+    residual = delta - design @ coefficients
+    weighted_residual = cho_solve(factor, residual)
+    logarithms = 2 * np.log(np.diag(factor[0])).sum() + np.linalg.slogdet(information)[1]
+    deviance = logarithms + residual @ weighted_residual
+    return _Solution(factor, weighted_design, information, coefficients, weighted_residual, deviance)
 
 
 def _covariance(rows, others, deviations):
@@ -92,20 +97,3 @@ def _covariance(rows, others, deviations):
     same_teacher = rows["teacher"].to_numpy()[:, None] == others["teacher"].to_numpy()
     of_student, of_teacher, of_pair = deviations**2
     return of_student * same_student + of_teacher * same_teacher + of_pair * (same_student & same_teacher)
-
-
-def _solver(rows, deviations, error):
-    factor = cho_factor(_covariance(rows, rows, deviations) + np.diag(error**2))
-    return lambda right: cho_solve(factor, right)
-
-
-def _deviance(log_deviations, rows, design, delta, error):
-    """Minus twice the restricted log-likelihood, up to a constant."""
-    covariance = _covariance(rows, rows, np.exp(log_deviations)) + np.diag(error**2)
-    factor = cho_factor(covariance)
-    whitened = cho_solve(factor, design)
-    information = design.T @ whitened
-    coefficients = np.linalg.pinv(information) @ (whitened.T @ delta)
-    residual = delta - design @ coefficients
-    logarithms = 2 * np.log(np.diag(factor[0])).sum() + np.linalg.slogdet(information)[1]
-    return logarithms + residual @ cho_solve(factor, residual)

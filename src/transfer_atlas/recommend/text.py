@@ -3,7 +3,7 @@
 import pandas as pd
 
 from transfer_atlas.recommend.check import OURS
-from transfer_atlas.recommend.model import Z_95
+from transfer_atlas.statistics import Z_95
 
 SHOWN = 10  # teachers
 
@@ -61,7 +61,7 @@ def _ranking(best):
                 f"{100 * low:+.2f} to {100 * high:+.2f}"
                 for low, high in zip(shown["expected_low"], shown["expected_high"], strict=True)
             ],
-            "measured": (100 * shown["measured_delta"]).map("{:+.2f}".format).replace("+nan", "").replace("nan", ""),
+            "measured": (100 * shown["measured_delta"]).map("{:+.2f}".format, na_action="ignore").fillna(""),
             "knows (%)": (100 * shown["positive_flips"]).map("{:.1f}".format),
         }
     ).to_string(index=False)
@@ -94,20 +94,20 @@ def _checks(checks, method):
     shown = pd.DataFrame(
         {
             "choice": here["rule"],
-            "rank correlation": here["rank_correlation"].map("{:+.2f}".format).replace("+nan", "").replace("nan", ""),
+            "rank correlation": here["rank_correlation"].map("{:+.2f}".format, na_action="ignore").fillna(""),
             "regret (points)": (100 * here["regret"]).map("{:.2f}".format),
         }
     )
     others = here[here["rule"] != OURS]
-    beaten = others[others["more_regret"] > Z_95 * others["more_regret_standard_error"]]["rule"]
-    verdict = (
-        f"The recommended choice is better than: {', '.join(beaten)} (by 1.96 standard errors)."
-        if len(beaten)
-        else "The recommended choice is not shown to be better than any of these, chance included."
-    )
+    beaten = others["more_regret"] > Z_95 * others["more_regret_standard_error"]
+    verdicts = [
+        f"The recommended choice is {text}: {', '.join(others['rule'][which])}."
+        for text, which in (("better (by 1.96 standard errors) than", beaten), ("not shown to be better than", ~beaten))
+        if which.any()
+    ]
     students = int(here["students"].iloc[0])
     return [
         f"What each choice costs against the best teacher, on {students} students that the model had not seen:",
         shown.to_string(index=False),
-        verdict,
+        *verdicts,
     ]

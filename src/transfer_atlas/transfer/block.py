@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -13,7 +14,7 @@ from transfer_atlas.checkpoint import Checkpoint, describe_files, stop_on_signal
 from transfer_atlas.errors import InputError
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
-from transfer_atlas.logits.inference import infer, open_logits
+from transfer_atlas.logits.inference import infer_batches, open_logits
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.tables import exclusion, read_metadata, read_table, write_table
 from transfer_atlas.transfer.loop import transfer_knowledge
@@ -84,8 +85,9 @@ class Student:
 
     def answer(self, model):
         """Bool [evaluation images]: what a copy of the student gets right."""
-        logits = infer(model, open_pixels(self.evaluation_pixels), self.row["inference_batch_size"], self.device)
-        return logits.argmax(dim=1).numpy() == self.evaluation
+        pixels, batch_size = open_pixels(self.evaluation_pixels), self.row["inference_batch_size"]
+        batches = infer_batches(model, pixels.__getitem__, len(pixels), batch_size, self.device)
+        return np.concatenate([logits.argmax(dim=1).numpy() for _, logits in batches]) == self.evaluation
 
     def settings(self):
         """What results depend on, apart from files."""

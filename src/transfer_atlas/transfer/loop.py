@@ -95,12 +95,7 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
             right = (logits.detach().argmax(dim=1) == here).sum()
             progress.add(objectives.detach().double().sum(), right, from_teacher.sum())
             checkpoint.step(progress)
-        _check_finite(progress)
-        progress.end_epoch(
-            epoch_objective=float(progress.objectives) / len(labels),
-            epoch_accuracy=float(progress.right) / len(labels),
-            epoch_teacher_share=float(progress.taught) / len(labels),
-        )
+        _end_epoch(progress, len(labels))
         checkpoint.step(progress)
     if progress.slow is not None:
         model.load_state_dict(progress.slow.state)
@@ -168,11 +163,17 @@ def _target(spec, view, rows, student_logits, teacher_logits, labels):
     )
 
 
-def _check_finite(progress):
+def _end_epoch(progress, images):
+    """Keep the means of an epoch over its images, if they are numbers."""
     if not math.isfinite(progress.objectives):
         raise InputError(
             f"the objective is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
         )
+    progress.end_epoch(
+        epoch_objective=float(progress.objectives) / images,
+        epoch_accuracy=float(progress.right) / images,
+        epoch_teacher_share=float(progress.taught) / images,
+    )
 
 
 class SlowWeights:

@@ -41,19 +41,10 @@ def build_model(row, classes, input_size, weights=None, seed=0):
     overlay = {"input_size": (3, input_size, input_size)} | {
         key: tuple(row[key]) for key in ("mean", "std") if key in row
     }
-    kwargs = {key: _resolve(value) for key, value in row["kwargs"].items()}
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            if _is_callable_path(row["architecture"]):
-                model = _call(row, classes, input_size, kwargs)
-            elif _is_class_path(row["architecture"]):
-                model = _resolve(row["architecture"])(num_classes=classes, img_size=input_size, **kwargs)
-            else:
-                _check_architecture(row, classes, hub)
-                model = timm.create_model(
-                    row["architecture"], pretrained=hub, num_classes=classes, pretrained_cfg_overlay=overlay, **kwargs
-                )
+            model = _create(row, classes, input_size, hub, overlay)
         if weights is not None:
             timm.models.load_checkpoint(model, str(weights))
     except InputError:
@@ -89,8 +80,16 @@ def exclusion_of_weights(path):
         return (file.metadata() or {}).get("excluded")
 
 
-def _is_callable_path(name):
-    return ":" in name
+def _create(row, classes, input_size, hub, overlay):
+    architecture, kwargs = row["architecture"], {key: _resolve(value) for key, value in row["kwargs"].items()}
+    if ":" in architecture:
+        return _call(row, classes, input_size, kwargs)
+    if _is_class_path(architecture):
+        return _resolve(architecture)(num_classes=classes, img_size=input_size, **kwargs)
+    _check_architecture(row, classes, hub)
+    return timm.create_model(
+        architecture, pretrained=hub, num_classes=classes, pretrained_cfg_overlay=overlay, **kwargs
+    )
 
 
 def _call(row, classes, input_size, kwargs):
