@@ -2,7 +2,7 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: env study test lint slurm-test doctor bench report notebook notebooks
+.PHONY: env study test lint slurm-test doctor verify bench report notebook notebooks
 
 env: .venv/installed
 
@@ -32,6 +32,11 @@ slurm-test: env
 # what of these surroundings will not work
 doctor: env
 	$(BIN)/python -m transfer_atlas.study.doctor
+
+# read every file of a study against its checksum, and remove what is damaged: make verify STUDY=cifar100
+STUDY ?= embedded
+verify: env
+	$(BIN)/python -m transfer_atlas.study.verify results/$(STUDY)
 
 # for docs/benchmarks.md
 bench: env

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from transfer_atlas.errors import Stopped, one_line
-from transfer_atlas.files import atomic
+from transfer_atlas.errors import InputError, Stopped, one_line
+from transfer_atlas.files import atomic, check_zip
 
 
 def describe_files(paths):
@@ -123,10 +123,11 @@ class Checkpoint:
 
     def _read(self):
         try:
+            check_zip(self.path)  # torch.load does not
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return {}
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        except (InputError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             print(f"{self.path}: ignored, does not load ({one_line(error, 80)})")
             return {}
         other = [name for name in self.identity if saved["identity"].get(name) != self.identity[name]]

@@ -1,17 +1,26 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and arrays and weights that say when they are damaged."""
 
 import errno
+import json
 import os
 import re
 import shutil
 import socket
+import zipfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from transfer_atlas.errors import InputError
+from transfer_atlas.errors import InputError, one_line
+
+CHUNK = 2**24
+# behind the array of an .npy file, where numpy does not look
+TRAILER = re.compile(rb"crc32:([0-9a-f]{8})")
+TRAILER_BYTES = 14
+NO_CHECKSUM = {"crc32": "00000000"}  # in the metadata of a safetensors file, until it is known
 
 
 @contextmanager
@@ -69,6 +78,7 @@ def new_array(path, dtype, shape):
             ) from None
         yield array
         array.flush()
+        _append_checksum(partial)
 
 
 def _allocate(path):
@@ -83,5 +93,99 @@ def _allocate(path):
 
 def save_array(path, array):
     """Write `array` as the .npy file `path`, whole or not at all."""
-    with atomic(path) as partial, open(partial, "wb") as file:
-        np.save(file, array)
+    with atomic(path) as partial:
+        with open(partial, "wb") as file:
+            np.save(file, array)
+        _append_checksum(partial)
+
+
+def open_array(path):
+    """Memory-map an .npy file that `new_array` or `save_array` wrote, after reading it once against its checksum.
+
+    Raises:
+        InputError: no such file, or it is damaged.
+    """
+    try:
+        with open(path, "rb") as file:
+            file.seek(-TRAILER_BYTES, os.SEEK_END)
+            end, written = file.tell(), TRAILER.fullmatch(file.read())
+            if written and int(written[1], 16) != _crc32(file, end):
+                raise damaged(path, "its checksum is another")
+        array = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the workflow, which makes it") from None
+    except (OSError, EOFError) as error:
+        raise damaged(path, error) from None
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else damaged(path, error) from None
+    # arrays of the first versions end with their data
+    if not written and array.offset + array.nbytes != end + TRAILER_BYTES:
+        raise damaged(path, "its end is missing")
+    return array
+
+
+def with_checksum(weights):
+    """The bytes of a safetensors file that was serialised with the metadata NO_CHECKSUM, with its CRC-32 in it."""
+    return weights.replace(_field(NO_CHECKSUM["crc32"]), _field(f"{zlib.crc32(weights):08x}"), 1)
+
+
+def check_weights(path):
+    """Read a safetensors file against the checksum in its metadata; other files, and those without, pass.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if Path(path).suffix != ".safetensors":
+        return
+    weights = Path(path).read_bytes()
+    header = weights[8 : 8 + int.from_bytes(weights[:8], "little")]
+    try:
+        written = json.loads(header).get("__metadata__", {}).get("crc32")
+    except ValueError as error:
+        raise damaged(path, error) from None
+    if written and with_checksum(weights.replace(_field(written), _field(NO_CHECKSUM["crc32"]), 1)) != weights:
+        raise damaged(path, "its checksum is another")
+
+
+def check_zip(path):
+    """Read a zip file, which is what torch.save writes, against the checksums in it.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            part = file.testzip()
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError, zlib.error) as error:
+        raise damaged(path, error) from None
+    if part is not None:
+        raise damaged(path, f"the checksum of {part} is another")
+
+
+def _field(checksum):
+    return f'"crc32":"{checksum}"'.encode()
+
+
+def _append_checksum(path):
+    with open(path, "r+b") as file:
+        checksum = _crc32(file, path.stat().st_size)
+        file.seek(0, os.SEEK_END)
+        file.write(b"crc32:%08x" % checksum)
+
+
+def _crc32(file, size):
+    """CRC-32 of the first `size` bytes."""
+    file.seek(0)
+    checksum = 0
+    while size > 0 and (chunk := file.read(min(CHUNK, size))):
+        checksum, size = zlib.crc32(chunk, checksum), size - len(chunk)
+    return checksum
+
+
+def damaged(path, reason):
+    """The error of a file that is not what was written."""
+    return InputError(
+        f"{path}: damaged ({one_line(reason, 100)}); `make verify` removes what is damaged, and the next run makes it again"
+    )

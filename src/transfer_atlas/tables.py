@@ -2,14 +2,15 @@
 
 import hashlib
 import json
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import atomic
+from transfer_atlas.files import atomic, damaged
 from transfer_atlas.schemas import SCHEMAS
 
 METADATA_KEY = b"transfer_atlas"
@@ -22,11 +23,19 @@ def write_table(frame, table, path, provenance=None):
 
 def write_chunks(frames, table, path, provenance=None):
     """Write the concatenation of `frames`, any iterable of DataFrames, with the memory of one of them."""
-    metadata = {METADATA_KEY: json.dumps({"table": table, **(provenance or {})}, sort_keys=True)}
-    schema = SCHEMAS[table].with_metadata(metadata)
-    with atomic(path) as partial, pq.ParquetWriter(partial, schema) as writer:
+    metadata = {"table": table, **(provenance or {})}
+    metadata["checksum"] = _checksum(metadata, SCHEMAS[table])
+    schema = SCHEMAS[table].with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
+    with atomic(path) as partial, pq.ParquetWriter(partial, schema, write_page_checksum=True) as writer:
         for frame in frames:
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+
+
+def _checksum(metadata, schema):
+    """CRC-32 of what Parquet's own page checksums leave out."""
+    # a list's items get another name in the file
+    columns = [f"{field.name} {field.type}".replace("<element:", "<item:") for field in schema]
+    return zlib.crc32(json.dumps([metadata, columns], sort_keys=True).encode())
 
 
 def write_excluded(table, path, reason, provenance=None):
@@ -71,31 +80,53 @@ def read_table(path, columns=None):
         columns: names of the columns to read; None for all.
 
     Raises:
-        InputError: no such file, or it is not a table of this package.
+        InputError: no such file, it is damaged, or it is not a table of this package.
     """
-    read_metadata(path)
-    return pq.read_table(path, columns=columns).to_pandas()
+    return _read(path, columns)[0].to_pandas()
 
 
 def read_metadata(path):
     """Read the provenance that was written with a table.
 
     Raises:
-        InputError: no such file, or it is not a table of this package.
+        InputError: as `read_table`.
     """
+    return _open(path)[1]
+
+
+def _read(path, columns=None):
+    """Rows as an Arrow table, and the provenance."""
+    file, metadata = _open(path)
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        return file.read(columns), metadata
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(path, error) from None
+
+
+def _open(path):
+    """The file, whose pages are checked as they are read, and its provenance."""
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        schema = file.schema_arrow
+        metadata = json.loads((schema.metadata or {}).get(METADATA_KEY, b"null"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such table; make it with: snakemake --cores 2 {path}") from None
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: not a Parquet file ({error})") from None
-    if METADATA_KEY not in metadata:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from None
+    if not isinstance(metadata, dict):
         raise InputError(f"{path}: was not written by transfer-atlas")
-    return json.loads(metadata[METADATA_KEY])
+    # tables of the first versions have no checksum
+    checksum = metadata.pop("checksum", None)
+    if checksum is not None and checksum != _checksum(metadata, schema):
+        raise damaged(path, "its metadata is not what was written")
+    return file, metadata
 
 
 def gather(paths, table):
     """Concatenate small files of one table in the given order; returns the frame and the summed cost."""
-    frame = pd.concat([pq.read_table(path, schema=SCHEMAS[table]).to_pandas() for path in paths], ignore_index=True)
-    seconds = sum(read_metadata(path).get("seconds", 0) for path in paths)
+    with ThreadPoolExecutor() as pool:
+        tables, metadata = zip(*pool.map(_read, paths), strict=True)
+    rows = [SCHEMAS[table].empty_table(), *(rows.replace_schema_metadata() for rows in tables)]
+    frame = pa.concat_tables(rows, promote_options="default").to_pandas()
+    seconds = sum(found.get("seconds", 0) for found in metadata)
     return frame, {"files": len(paths), "seconds_of_files": round(seconds, 3)}

@@ -4,9 +4,9 @@ from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
     import numba
-    import numpy as np
 
     from transfer_atlas.complementarity.measures import compare_in_chunks
+    from transfer_atlas.files import open_array
     from transfer_atlas.logits.answers import read_answers
     from transfer_atlas.provenance import Provenance
     from transfer_atlas.tables import write_chunks, write_table
@@ -14,7 +14,7 @@ with logged(snakemake.log[0]):
     numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
     examples, inputs, outputs = snakemake.params.examples, snakemake.input, snakemake.output
     provenance = Provenance(examples=examples)
-    answers, embeddings = read_answers(inputs.predictions), np.load(inputs.embeddings[0])
+    answers, embeddings = read_answers(inputs.predictions), open_array(inputs.embeddings[0])
     chunks, flips_by_class = compare_in_chunks(answers, embeddings, examples)
     write_chunks(chunks, "complementarity", outputs.complementarity, provenance.record())
     write_table(flips_by_class, "flips_by_class", outputs.flips_by_class, provenance.record())

@@ -3,6 +3,7 @@
 import numpy as np
 
 from transfer_atlas.errors import InputError, one_line
+from transfer_atlas.files import open_array
 from transfer_atlas.logits.answers import read_answers
 
 
@@ -32,7 +33,7 @@ def mean_of_files(paths):
     """Mean of equally shaped .npy files, as float32; those of excluded models are empty and left out."""
     total, count = 0.0, 0
     for path in paths:
-        array = np.load(path)
+        array = open_array(path)
         if array.size:
             total, count = total + array.astype(np.float64), count + 1
     return (total / max(count, 1)).astype(np.float32)

@@ -7,7 +7,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.files import new_array
+from transfer_atlas.files import new_array, open_array
 from transfer_atlas.images.readers import read_encoded
 
 
@@ -55,4 +55,4 @@ def _open_image(data, file, row):
 
 def open_pixels(path):
     """Memory-map a decoded array, uint8 [images, size, size, 3]."""
-    return np.load(path, mmap_mode="r")
+    return open_array(path)

@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.tables import exclusion, read_metadata, read_table
@@ -57,11 +56,11 @@ def read_answers(paths):
             f"{len(paths)} model(s) with predictions; a comparison needs two, see remark in models.parquet"
         )
     reference = paths[majority_of([read_metadata(path)["fingerprint"] for path in paths], paths)]
-    labels = pq.read_table(reference, columns=["label"])["label"].to_numpy()
+    labels = read_table(reference, ["label"])["label"].to_numpy()
     prediction = np.empty((len(paths), len(labels)), np.int32)
     confidence = np.empty((len(paths), len(labels)), np.float32)
     for row, path in enumerate(paths):
-        table = pq.read_table(path, columns=["prediction", "confidence"])
+        table = read_table(path, ["prediction", "confidence"])
         prediction[row], confidence[row] = table["prediction"].to_numpy(), table["confidence"].to_numpy()
     return Answers([path.stem for path in paths], labels, prediction, confidence)
 

@@ -8,7 +8,7 @@ import torch
 from tqdm import tqdm
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import new_array
+from transfer_atlas.files import new_array, open_array
 from transfer_atlas.zoo.build import Input
 
 SMALLEST = -6e4  # float16 ends at -65504
@@ -100,7 +100,7 @@ class ClassMeans:
 
 def open_logits(path):
     """Memory-map logits, float16 [views, images, classes]."""
-    return np.load(path, mmap_mode="r")
+    return open_array(path)
 
 
 def predict(index, logits):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import nn
 
 from transfer_atlas.errors import InputError, did_you_mean, one_line
-from transfer_atlas.files import atomic
+from transfer_atlas.files import NO_CHECKSUM, atomic, check_weights, damaged, with_checksum
 
 
 def default_device():
@@ -46,6 +46,7 @@ def build_model(row, classes, input_size, weights=None, seed=0):
             torch.manual_seed(seed)
             model = _create(row, classes, input_size, hub, overlay)
         if weights is not None:
+            check_weights(weights)
             timm.models.load_checkpoint(model, str(weights))
     except InputError:
         raise
@@ -68,16 +69,21 @@ def save_weights(weights, path, excluded=None):
         path: file to write.
         excluded: reason for which the model is left out of the study (on_error: exclude); None where it is not.
     """
+    metadata = NO_CHECKSUM | ({"excluded": excluded} if excluded else {})
     with atomic(path) as partial:
-        save_file(weights, partial, metadata={"excluded": excluded} if excluded else None)
+        partial.write_bytes(with_checksum(save(weights, metadata)))
 
 
 def exclusion_of_weights(path):
     """Why the model of a weights file was left out of the study, or None if it was not."""
     if path is None or not str(path).endswith(".safetensors"):
         return None
-    with safe_open(path, "pt") as file:
-        return (file.metadata() or {}).get("excluded")
+    check_weights(path)
+    try:
+        with safe_open(path, "pt") as file:
+            return (file.metadata() or {}).get("excluded")
+    except SafetensorError as error:
+        raise damaged(path, error) from None
 
 
 def _create(row, classes, input_size, hub, overlay):
