@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 from conftest import ROOT
 
+from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import InputError
 from transfer_atlas.files import atomic, new_array, save_array
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.schemas import SCHEMAS
 from transfer_atlas.study.documentation import describe_tables
 from transfer_atlas.tables import exclusion, fingerprint, gather, read_metadata, read_table, write_excluded, write_table
+from transfer_atlas.zoo.build import save_weights
 
 
 @pytest.mark.parametrize("table", SCHEMAS)
@@ -108,6 +111,20 @@ def test_what_killed_writers_left_behind_is_removed(tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {"t.npy", f".t.npy.{here}.{os.getppid()}", ".other.npy.a.7"}
 
 
+def write_noise(path, noise):
+    names = {name: "a" for name in ("example", "student", "teacher")}
+    counts = {name: 0 for name in ("class", "images", "flips")}
+    write_table(pd.DataFrame({**names, **counts, "share_of_flips": noise}), "flips_by_class", path)
+
+
+def save_checkpoint(path, noise):
+    Checkpoint(path, {}, minutes=1).finish({"noise": noise.tolist()})
+
+
+def save_noise_as_weights(path, noise):
+    save_weights({"noise": torch.from_numpy(noise)}, path)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_is_one_line_and_no_file(tmp_path):
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=False).returncode:
@@ -116,7 +133,11 @@ def test_a_full_disk_is_one_line_and_no_file(tmp_path):
         line = r"a.npy: no room for 0.00 GB \(No space left on device\); free some disk"
         with pytest.raises(InputError, match=line), new_array(tmp_path / "a.npy", np.uint8, (4, 1_000_000)) as array:
             array[:] = 1
-        assert list(tmp_path.iterdir()) == []
+        noise = np.random.default_rng(0).random(300_000)
+        for write in (save_array, write_noise, save_checkpoint, save_noise_as_weights):
+            with pytest.raises(InputError, match=r"f: no room .*No space left on device\); free some"):
+                write(tmp_path / "f", noise)
+            assert list(tmp_path.iterdir()) == []
     finally:
         subprocess.run(["umount", tmp_path], check=True)
 

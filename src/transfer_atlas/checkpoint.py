@@ -165,8 +165,9 @@ class Checkpoint:
         self._write(row=self.row)
 
     def _write(self, **content):
-        with atomic(self.path) as partial:
-            torch.save({"identity": self.identity, "seconds": self.seconds, **content}, partial)
+        # a file and not its path, or nothing would say that the disk is full
+        with atomic(self.path) as partial, open(partial, "wb") as file:
+            torch.save({"identity": self.identity, "seconds": self.seconds, **content}, file)
         self.written = time.monotonic()
 
     def remove(self):

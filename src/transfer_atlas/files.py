@@ -28,6 +28,9 @@ def atomic(path):
     """Yield a temporary path beside `path` that replaces it when the block ends well.
 
     What writers of the same file that were killed have left behind is removed first.
+
+    Raises:
+        InputError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +39,22 @@ def atomic(path):
     try:
         yield partial
         partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        full = _full_disk(error)
+        if full is None:
+            raise
+        raise InputError(f"{path}: no room on the disk ({full.strerror}); free some and run again") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _full_disk(error):
+    """The OSError that says so, which torch raises another error on top of; None where it is something else."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return error
+        error = error.__context__
+    return None
 
 
 def _remove_leftovers(path):
@@ -93,10 +110,14 @@ def _allocate(path):
 
 def save_array(path, array):
     """Write `array` as the .npy file `path`, whole or not at all."""
+    with new_array(path, array.dtype, array.shape) as stored:
+        stored[...] = array
+
+
+def save_text(path, text):
+    """Write a text file, whole or not at all."""
     with atomic(path) as partial:
-        with open(partial, "wb") as file:
-            np.save(file, array)
-        _append_checksum(partial)
+        partial.write_text(text)
 
 
 def open_array(path):

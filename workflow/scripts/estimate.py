@@ -1,10 +1,9 @@
 """Say what the study will take."""
 
-from pathlib import Path
-
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
+    from transfer_atlas.files import save_text
     from transfer_atlas.images.index import split_sizes
     from transfer_atlas.images.readers import count_rows
     from transfer_atlas.study.sources import image_files
@@ -16,4 +15,4 @@ with logged(snakemake.log[0]):
     text = estimate_study(
         params.zoo, params.geometry, images, params.views, params.images["classes"], params.transfers, params.methods
     )
-    Path(snakemake.output[0]).write_text(text)
+    save_text(snakemake.output[0], text)

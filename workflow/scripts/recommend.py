@@ -1,10 +1,9 @@
 """Rank all teachers for one student."""
 
-from pathlib import Path
-
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
+    from transfer_atlas.files import save_text
     from transfer_atlas.provenance import Provenance
     from transfer_atlas.recommend.job import recommend
     from transfer_atlas.tables import read_table, write_table
@@ -13,4 +12,4 @@ with logged(snakemake.log[0]):
     tables = {name: read_table(path) for name, path in snakemake.input.items()}
     ranked, text = recommend(snakemake.wildcards.student, **tables)
     write_table(ranked, "recommendations", snakemake.output.table, provenance.record())
-    Path(snakemake.output.text).write_text(text)
+    save_text(snakemake.output.text, text)
