@@ -2,23 +2,21 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from kills import LOCAL, STAGES, Site, play, small_disk
 from running import (
     FIGURES_OF_PAIRS,
     FIGURES_OF_TRANSFERS,
     SMALL,
     SMALL_ZOO,
     SNAKEMAKE,
-    TABLES,
     overlay_of,
     planned,
     snakemake,
@@ -84,40 +82,36 @@ def test_make_report_reports_the_study_of_its_config(finished):
     assert "transfer_delta" in (finished / "results/small/report.html").read_text()
 
 
-def kill_when(folder, overlay, seen):
-    """Start the study and kill -9 snakemake and its jobs as soon as `seen` finds what it waits for."""
-    process = subprocess.Popen(
-        [SNAKEMAKE, "--cores", "2", *targets_of("killed"), "--configfile", overlay],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "src")},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while not seen():
-        assert process.poll() is None, "the study ended before it could be killed"
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+# a cell of each row of the kill matrix (docs/reliability.md) that needs no Slurm; `make kill-matrix` plays them all
+CELLS = {
+    "SIGINT to Snakemake (Ctrl-C)": "transfer, mid-epoch",
+    "SIGTERM to Snakemake": "gather",
+    "SIGKILL to Snakemake": "logits, mid-file",
+    "SIGTERM to the job": "evaluation after a transfer",
+    "SIGKILL to the job": "transfer, mid-epoch",
+    "disk full": "transfer, mid-epoch",
+}
 
 
-def test_a_study_killed_while_it_trains_and_while_it_transfers_ends_with_the_same_tables(finished):
-    """Of a finished study, what one model had a share in is made again."""
-    overlay = overlay_of(finished, "killed", {"study": "killed"})
-    results = shutil.copytree(finished / "results/small", finished / "results/killed")
-    for made in (path for path in results.rglob("*") if path.is_file()):
-        if "test_byobnet.a" in str(made) or made.stem in TABLES:
-            made.unlink()
-    log = finished / "logs/killed/train_model/test_byobnet.a.log"
-    checkpoint = finished / "results/killed/checkpoints/kl/test_mambaout.a/test_byobnet.a/0.pt"
-    kill_when(finished, overlay, lambda: log.exists() and "epoch 1" in log.read_text())
-    kill_when(finished, overlay, checkpoint.exists)
-    snakemake(finished, *targets_of("killed"), overlay=overlay)
-    assert "goes on after" in (finished / "logs/killed/transfer_kl_1/test_mambaout.a/0.log").read_text()
-    assert not list((finished / "results/killed/checkpoints").rglob("*.pt"))
-    undisturbed, resumed = tables_of(finished), tables_of(finished, "killed")
-    for table in TABLES:
-        pd.testing.assert_frame_equal(undisturbed[table], resumed[table], check_exact=True)
+@pytest.fixture(scope="module")
+def killed(finished):
+    """A second study that equals the small one, on a small disk of its own where one can be mounted."""
+    overlay, results = overlay_of(finished, "killed", {"study": "killed"}), finished / "results/killed"
+    with small_disk(results):
+        shutil.copytree(finished / "results/small", results, dirs_exist_ok=True)
+        yield Site(finished, study="killed", overlay=overlay)
+
+
+@pytest.mark.parametrize("row", CELLS)
+def test_a_study_that_is_ended_half_way_ends_with_the_same_tables(row, killed, finished):
+    if row == "disk full" and not os.path.ismount(killed.results):
+        pytest.skip("no small disk can be mounted here")
+    outcome = play(killed, STAGES[CELLS[row]], LOCAL[row], tables_of(finished))
+    log = (killed.folder / "snakemake.log").read_text()[-3000:]
+    assert (outcome.struck, outcome.codes[-1]) == (True, 0), log
+    assert outcome.equal
+    assert outcome.leftovers == []
+    assert outcome.goes_on or CELLS[row] != "transfer, mid-epoch"
 
 
 def test_a_finished_study_does_nothing(finished):
