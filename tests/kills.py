@@ -69,7 +69,7 @@ STAGES = {
         "compute_logits", f"compute_logits/{TEACHER}.log", ANSWERED, file=f"logits/*/.{TEACHER}.npy.*"
     ),
     "transfer, mid-epoch": Stage("transfer_kl_1", TRANSFER_LOG, LEARNED, file=CHECKPOINT),
-    "evaluation after a transfer": Stage("transfer_kl_1", TRANSFER_LOG, LEARNED, text=r"epoch 40/40.*infer"),
+    "evaluation after a transfer": Stage("transfer_kl_1", TRANSFER_LOG, LEARNED, text=r"epoch (\d+)/\1.*infer"),
     "result there, job not ended": Stage("transfer_kl_1", TRANSFER_LOG, LEARNED, file=TRANSFER),
     "gather": Stage("gather_transfers", "gather_transfers.log", GATHERED),
 }
