@@ -2,7 +2,7 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: env study test lint slurm-test doctor verify bench report notebook notebooks
+.PHONY: env study test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
 
 env: .venv/installed
 
@@ -32,6 +32,10 @@ slurm-test: env
 # what of these surroundings will not work
 doctor: env
 	$(BIN)/python -m transfer_atlas.study.doctor
+
+# what ends a study half-way, played and written to docs/reliability.md; an hour, goes on where it was ended
+kill-matrix: env
+	for part in local random slurm page; do $(BIN)/python tests/kill_matrix.py $$part || exit 1; done
 
 # read every file of a study against its checksum, and remove what is damaged: make verify STUDY=cifar100
 STUDY ?= embedded

@@ -1,4 +1,4 @@
-"""Write docs/cifar100.md and its figures from the results of config/cifar100.yaml and of its search for a recipe.
+"""Write docs/cifar100.md and its figures from the results of config/cifar100.yaml.
 
 python docs/make_cifar100.py, from the repository's root; the page itself says which commands make the results.
 """
@@ -28,20 +28,6 @@ FIGURES = {
 # paper.md: medians over students of the success rate in %, arXiv 2310.17653, Fig. 4a and section 5
 PAPER_MEDIAN = {"kl": 32.5, "xe_kl": 42.5, "xe_kl_mcl": 85.0, "kl_dp": 92.5, "kl_dp_u": 82.5}
 PAPER_FAMILY = {"transformer": 97.5, "mlp": 100.0, "convolution": 45.0}
-SEARCH = {
-    "cifar100_recipes": {
-        "kl_dp": "5,000 images, 3 epochs, lr 0.0005, batch norm frozen",
-        "lr_small": "lr 0.0001 (chosen)",
-        "lr_large": "lr 0.002",
-        "one_epoch": "1 epoch",
-        "batch_norm": "batch norm re-estimated (`train`)",
-    },
-    "cifar100_unseen_images": {
-        "kl_dp": "images that no model was trained on, lr 0.0005",
-        "lr_small": "images that no model was trained on, lr 0.0001",
-    },
-}
-CONTROL_OF = {"kl_dp": "labels", "lr_small": "labels_small"}  # labels alone under the same recipe, where it was run
 
 
 def interval(*samples, statistic=np.mean):
@@ -178,34 +164,6 @@ def verdict(claim, seen, bounds):
     return {"the paper": claim, "here, 95 % interval": seen, "verdict": agrees}
 
 
-def search_table():
-    """Every variant of the recipe against the recipe that the search starts from, pair by pair."""
-    begin = deltas(read_table(RESULTS / "cifar100_recipes/transfers.parquet"), "kl_dp")
-    rows = []
-    for study, variants in SEARCH.items():
-        transfers = read_table(RESULTS / study / "transfers.parquet")
-        for method, text in variants.items():
-            here = deltas(transfers, method)
-            more = (here - begin).groupby("student").mean()
-            control = transfers.loc[transfers["method"] == CONTROL_OF.get(method), "delta"]
-            rows.append(
-                {
-                    "recipe": text,
-                    "pairs": len(here),
-                    "success (%)": f"{100 * (here > 0).mean():.0f}",
-                    "mean delta (points)": with_interval(here.mean(), interval(here.groupby("student").mean())),
-                    "against the first row": "" if (more == 0).all() else with_interval(more.mean(), interval(more)),
-                    "labels alone": f"{100 * control.mean():+.2f}" if len(control) else "",
-                }
-            )
-    return table(pd.DataFrame(rows))
-
-
-def deltas(transfers, method):
-    """Delta of each pair with one method."""
-    return transfers[transfers["method"] == method].set_index(["student", "teacher"])["delta"]
-
-
 def zoo_table(models):
     """The zoo, best first."""
     shown = models.sort_values("accuracy", ascending=False)
@@ -266,7 +224,6 @@ def main():
             images=transfers["images"].iloc[0],
             versions=versions(study),
             zoo=zoo_table(models),
-            search=search_table(),
             methods=methods_table(transfers),
             families=families_table(transfers, models),
             claims=table(pd.DataFrame(claims(transfers, pairs, models))),

@@ -97,7 +97,13 @@ class Site:
         with open(self.folder / "snakemake.log", "a") as log:
             environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
             return subprocess.Popen(
-                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=hear_sigint,
             )
 
     def jobs(self, rule):
@@ -107,6 +113,11 @@ class Site:
             called = process.info["cmdline"] or []
             if process.info["cwd"] == str(self.folder) and any(script.search(word) for word in called[1:2]):
                 yield process
+
+
+def hear_sigint():
+    """What a shell starts in the background does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,12 @@
 import os
 import re
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 from kills import Strike
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
