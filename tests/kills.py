@@ -21,7 +21,7 @@ from running import SNAKEMAKE, TABLES, tables_of, targets_of
 
 TEACHER, STUDENT = "test_byobnet.a", "test_mambaout.a"
 TRANSFER = f"transfers/kl/{STUDENT}/{TEACHER}/0.parquet"
-CHECKPOINT = f"checkpoints/kl/{STUDENT}/{TEACHER}/0.pt"
+CHECKPOINT = f"checkpoints/transfers/kl/{STUDENT}/{TEACHER}/0.pt"
 MOST_RUNS = 4
 
 
@@ -66,7 +66,7 @@ STAGES = {
         "train_model", f"train_model/{TEACHER}.log", (f"**/{TEACHER}.safetensors", *ANSWERED), text="epoch 1/"
     ),
     "logits, mid-file": Stage(
-        "compute_logits", f"compute_logits/{TEACHER}.log", ANSWERED, file=f"logits/*/.{TEACHER}.npy.*"
+        "compute_logits", f"compute_logits/{TEACHER}.log", ANSWERED, file=f"checkpoints/logits/*/{TEACHER}.npy"
     ),
     "transfer, mid-epoch": Stage("transfer_kl_1", TRANSFER_LOG, LEARNED, file=CHECKPOINT),
     "evaluation after a transfer": Stage("transfer_kl_1", TRANSFER_LOG, LEARNED, text=r"epoch (\d+)/\1.*infer"),
@@ -214,7 +214,7 @@ def play(site, stage, strike, undisturbed):
     psutil.wait_procs(list(site.jobs("")), timeout=120)  # jobs that outlive their Snakemake
     outcome.equal = are_equal(undisturbed, site)
     outcome.leftovers = leftovers_of(site)
-    found = re.search(r"goes on after (\d+ epochs and \d+ steps)", site.log(stage).read_text())
+    found = re.search(r"goes on after (\d+ \w+ and \d+ \w+)", site.log(stage).read_text())
     outcome.goes_on = found[1] if found else ""
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
@@ -241,8 +241,8 @@ def are_equal(undisturbed, site):
 
 def leftovers_of(site):
     """Half-written files and checkpoints that nothing will remove."""
-    partial_files = (path for path in site.results.rglob(".*") if path.is_file())
-    return [str(path.relative_to(site.results)) for path in [*partial_files, *site.results.rglob("*.pt")]]
+    left = [*site.results.rglob(".*"), *(site.results / "checkpoints").rglob("*")]
+    return [str(path.relative_to(site.results)) for path in left if path.is_file()]
 
 
 def kill_at_random(site, kills, generator, undisturbed):

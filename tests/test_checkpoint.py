@@ -14,11 +14,11 @@ import pytest
 import torch
 from conftest import ROOT
 
-from transfer_atlas.checkpoint import Checkpoint, stop_on_signals
+from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, stop_on_signals
 from transfer_atlas.errors import Stopped
 from transfer_atlas.images.views import Views
 from transfer_atlas.tables import read_table
-from transfer_atlas.transfer.block import _checkpoint_of, run_block
+from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.loop import TransferSpec, transfer_knowledge
 from transfer_atlas.zoo.build import build_model
 
@@ -201,4 +201,6 @@ def test_slow_weights_go_on_to_the_same_bits(tmp_path):
 
 
 def test_checkpoints_lie_outside_the_results_that_snakemake_deletes():
-    assert str(_checkpoint_of("results/s/transfers/kl/a.b/none/0.parquet")) == "results/s/checkpoints/kl/a.b/none/0.pt"
+    assert (
+        str(checkpoint_of("r/s/transfers/kl/a.b/none/0.parquet", "r/s")) == "r/s/checkpoints/transfers/kl/a.b/none/0.pt"
+    )

@@ -1,12 +1,20 @@
 """Inference and predictions."""
 
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import infer
 
-from transfer_atlas.errors import InputError
+from transfer_atlas.checkpoint import Checkpoint
+from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.views import Views, make_view
 from transfer_atlas.logits.answers import read_correct
 from transfer_atlas.logits.inference import (
@@ -22,6 +30,7 @@ from transfer_atlas.zoo.anatomy import describe_zoo
 from transfer_atlas.zoo.build import build_model, save_weights
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
+KINDS = {"logits": ".npy", "predictions": ".parquet"}
 INDEX = pd.DataFrame({"image": [f"i/{n}" for n in range(50)], "row": range(50), "label": np.arange(50) % 10})
 
 
@@ -74,12 +83,14 @@ def job(tmp_path, resnet_row):
         splits = {
             split: Split(
                 views,
-                *(tmp_path / name for name in ("index.parquet", "pixels.npy", f"{split}.npy", f"{split}.parquet")),
+                *(tmp_path / name for name in ("index.parquet", "pixels.npy")),
+                *(tmp_path / f"results/{kind}/{split}/m{suffix}" for kind, suffix in KINDS.items()),
             )
             for split, views in (("evaluation", 1), ("transfer", 2))
         }
         row = resnet_row | change
-        answer_images(row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, on_error, torch.device("cpu"))
+        device = torch.device("cpu")
+        answer_images(row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, on_error, device, minutes=1, code="")
         return splits
 
     return run
@@ -94,24 +105,24 @@ def test_a_model_that_cannot_answer_is_left_out(job, tmp_path, resnet_row):
     splits = job("exclude", tmp_path / "nan.safetensors")
     correct, excluded = read_correct([splits["evaluation"].predictions])
     assert correct == {}
-    assert excluded["evaluation"].startswith("model test_resnet.t: logits of image 0, view 0 are not finite")
+    assert excluded["m"].startswith("model test_resnet.t: logits of image 0, view 0 are not finite")
     assert np.load(tmp_path / "c.npy").size == 0
     assert open_logits(splits["transfer"].logits).size == 0
 
 
 def test_the_models_table_says_who_is_left_out_and_who_is_odd(job, resnet_row):
     predictions = job("fail")["evaluation"].predictions
-    rows = [resnet_row | {"model": "evaluation", "published_top1": 0.9}, resnet_row | {"model": "broken"}]
+    rows = [resnet_row | {"model": "m", "published_top1": 0.9}, resnet_row | {"model": "broken"}]
     geometry = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bicubic"}
     models = describe_zoo(
-        rows, {"evaluation": geometry, "broken": geometry}, read_correct([predictions])[0], {"broken": "no weights"}, 10
+        rows, {"m": geometry, "broken": geometry}, read_correct([predictions])[0], {"broken": "no weights"}, 10
     )
     write_table(models, "models", predictions)
     models = read_table(predictions).set_index("model")
-    assert models["excluded"].to_dict() == {"evaluation": False, "broken": True}
+    assert models["excluded"].to_dict() == {"m": False, "broken": True}
     assert models.loc["broken", "remark"] == "no weights"
     assert np.isnan(models.loc["broken", "accuracy"])
-    assert "is far from the published 0.900" in models.loc["evaluation", "remark"]
+    assert "is far from the published 0.900" in models.loc["m", "remark"]
 
 
 def test_logits_hardly_depend_on_the_batch_size(resnet_row):
@@ -146,3 +157,89 @@ def test_mean_softmax_by_class_by_hand():
     np.testing.assert_allclose(means[1], [0.7, 0.3, 0.0], atol=1e-3)
     np.testing.assert_allclose(means[0], [0.2, 0.8, 0.0], atol=1e-3)
     assert (means[2] == 0).all()
+
+
+def test_a_model_that_is_stopped_after_any_batch_goes_on_to_the_same_logits(tmp_path, resnet_row):
+    model = build_model(resnet_row, 10, 32)
+    views = Views(PIXELS, INDEX["image"], 3, [{"name": "RandomHorizontalFlip"}], 0)
+    inputs = (model, views, INDEX, 10, 16, "cpu")
+    whole, means = compute_logits(*inputs, tmp_path / "whole.npy", "m")
+    path, stops = tmp_path / "results/l.npy", 0
+    while not path.exists():
+        # asked again after every step: each call does one batch, or ends one view
+        checkpoint = Checkpoint(tmp_path / "checkpoints/l.pt", {"model": "m"}, 10, stop=lambda: True)
+        if stops == 15:
+            checkpoint = Checkpoint(checkpoint.path, {"model": "m"}, 10)
+        try:
+            predictions, resumed = compute_logits(*inputs, path, "m", checkpoint)
+        except Stopped as stopped:
+            stops += 1
+            assert re.match(r"asked to stop after \d views and \d batches", str(stopped))
+    assert stops == 15
+    pd.testing.assert_frame_equal(predictions, whole, check_exact=True)
+    np.testing.assert_array_equal(resumed, means)
+    np.testing.assert_array_equal(open_logits(path), open_logits(tmp_path / "whole.npy"))
+    assert path.read_bytes() == (tmp_path / "whole.npy").read_bytes()
+
+
+def test_a_begun_array_that_is_gone_or_of_another_size_is_begun_anew(tmp_path, resnet_row):
+    views = Views(PIXELS, INDEX["image"], 1, [], 0)
+    inputs = (build_model(resnet_row, 10, 32), views, INDEX, 10, 16, "cpu", tmp_path / "l.npy", "m")
+    whole, _ = compute_logits(*inputs)
+    expected = (tmp_path / "l.npy").read_bytes()
+    for harm in (Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:100])):
+        with pytest.raises(Stopped):
+            compute_logits(*inputs, Checkpoint(tmp_path / "c.pt", {}, 10, stop=lambda: True))
+        harm(tmp_path / "c.npy")
+        predictions, _ = compute_logits(*inputs, Checkpoint(tmp_path / "c.pt", {}, 10))
+        pd.testing.assert_frame_equal(predictions, whole, check_exact=True)
+        assert (tmp_path / "l.npy").read_bytes() == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_that_is_killed_goes_on_with_its_logits(tmp_path, number, resnet_row):
+    """A real process in the middle of a view; SIGKILL leaves it the checkpoint of the view before."""
+    pixels = np.random.default_rng(0).integers(0, 256, (3000, 32, 32, 3), dtype=np.uint8)
+    images = [f"i/{n}" for n in range(3000)]
+    index = pd.DataFrame({"image": images, "row": range(3000), "label": np.arange(3000) % 10})
+    write_table(index, "images", tmp_path / "index.parquet")
+    np.save(tmp_path / "pixels.npy", pixels)
+    paths = [
+        str(tmp_path / name) for name in ("index.parquet", "pixels.npy", "results/logits/transfer/m.npy", "p.parquet")
+    ]
+    script = f"""
+import torch
+from transfer_atlas.logits.job import Split, answer_images
+torch.set_num_threads(1)
+splits = {{"transfer": Split(3, *{paths})}}
+answer_images({resnet_row}, 10, 32, None, splits, "", [], 0, "fail", torch.device("cpu"), minutes=10, code="")
+"""
+    checkpoint = tmp_path / "results/checkpoints/logits/transfer/m.pt"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode != 0
+    resumed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert re.search(r"goes on after [12] views and \d+ batches", resumed.stdout)
+    assert not list(checkpoint.parent.iterdir())
+    compute_logits(
+        build_model(resnet_row, 10, 32),
+        Views(pixels, images, 3, [], 0),
+        index,
+        10,
+        resnet_row["inference_batch_size"],
+        "cpu",
+        tmp_path / "l.npy",
+        "m",
+    )
+    assert (tmp_path / "l.npy").read_bytes() == Path(paths[2]).read_bytes()
+
+
+def test_a_damaged_file_leaves_no_model_out(job, tmp_path):
+    job("exclude")
+    (tmp_path / "pixels.npy").write_bytes((tmp_path / "pixels.npy").read_bytes()[:-9])
+    with pytest.raises(DiskError, match=r"pixels\.npy: damaged"):
+        job("exclude")

@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: a job that is killed at any point goes on to the same bits."""
+"""Where a training or an inference stands, on disk: a job that is killed at any point goes on to the same bits."""
 
 import json
 import pickle
@@ -72,6 +72,11 @@ class Progress:
         self.objectives, self.right, self.taught = 0.0, 0, 0
         self.order = self.generator.bit_generator.state
 
+    @property
+    def done(self):
+        """In words."""
+        return f"{self.epoch} epochs and {self.step} steps"
+
     def state_dict(self):
         """Tensors, numbers and text only, so that it loads without trusting the file."""
         plain = {name: getattr(self, name) for name in PLAIN}
@@ -96,6 +101,14 @@ class Progress:
         torch.set_rng_state(saved["random"])
         if saved["cuda_random"] is not None:
             torch.cuda.set_rng_state(saved["cuda_random"], self.device)
+
+
+def checkpoint_of(result, results):
+    """Path of the checkpoint that belongs to a result below the folder `results` of a study.
+
+    It lies outside the declared outputs, because Snakemake deletes those of a job that failed.
+    """
+    return (Path(results) / "checkpoints" / Path(result).relative_to(results)).with_suffix(".pt")
 
 
 class Checkpoint:
@@ -142,10 +155,15 @@ class Checkpoint:
         return self.earlier + time.monotonic() - self.opened
 
     def resume(self, progress):
-        """Bring `progress` to where the checkpoint stands."""
+        """Bring `progress` to where the checkpoint stands.
+
+        Args:
+            progress: has `state_dict`, `load_state_dict` of what `torch.load` takes without trust, `step`, which is 0
+                after a whole epoch or view, and `done`, both in words.
+        """
         if self.state is not None:
             progress.load_state_dict(self.state)
-            print(f"goes on after {progress.epoch} epochs and {progress.step} steps ({self.path})")
+            print(f"goes on after {progress.done} ({self.path})")
 
     def step(self, progress):
         """Call after each step and each epoch: saves if the time has come.
@@ -157,7 +175,7 @@ class Checkpoint:
         if stop or epoch_ended or time.monotonic() - self.written >= 60 * self.minutes:
             self._write(state=progress.state_dict())
         if stop:
-            raise Stopped(f"asked to stop after {progress.epoch} epochs and {progress.step} steps; call again to go on")
+            raise Stopped(f"asked to stop after {progress.done}; call again to go on")
 
     def finish(self, row):
         """Replace the training state by the row that came of it."""
@@ -171,14 +189,15 @@ class Checkpoint:
         self.written = time.monotonic()
 
     def remove(self):
-        """Delete the file; the result is written."""
+        """Delete the file, and the array that was begun beside it; the result is written."""
         self.path.unlink(missing_ok=True)
+        self.path.with_suffix(".npy").unlink(missing_ok=True)
 
 
 class NoCheckpoint(Checkpoint):
     """Keeps nothing: a training in a notebook."""
 
-    row = None
+    path = state = row = None
 
     def __init__(self):
         """Nothing to read."""

@@ -7,6 +7,10 @@ class InputError(ValueError):
     """Bad input. The message is one line: which file, key or model; what was expected; what to do."""
 
 
+class DiskError(InputError):
+    """A full disk or a damaged file: no fault of a model, so that none is left out of a study for it."""
+
+
 class Stopped(Exception):
     """The job was asked to stop and left a checkpoint. The message is one line: how far it came."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from transfer_atlas.errors import InputError, one_line
+from transfer_atlas.errors import DiskError, InputError, one_line
 
 CHUNK = 2**24
 # behind the array of an .npy file, where numpy does not look
@@ -30,7 +30,7 @@ def atomic(path):
     What writers of the same file that were killed have left behind is removed first.
 
     Raises:
-        InputError: the disk is full.
+        DiskError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def atomic(path):
         full = _full_disk(error)
         if full is None:
             raise
-        raise InputError(f"{path}: no room on the disk ({full.strerror}); free some and run again") from None
+        raise DiskError(f"{path}: no room on the disk ({full.strerror}); free some and run again") from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -83,19 +83,59 @@ def new_array(path, dtype, shape):
     Its blocks are allocated first: a disk that fills up later under a memory map ends the process without a word.
 
     Raises:
-        InputError: the disk has no room for it.
+        DiskError: the disk has no room for it.
     """
     with atomic(path) as partial:
-        array = open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
-        try:
-            _allocate(partial)
-        except OSError as error:
-            raise InputError(
-                f"{path}: no room for {array.nbytes / 1e9:.2f} GB ({error.strerror}); free some disk space and run again"
-            ) from None
+        array = _create_array(path, partial, dtype, shape)
         yield array
         array.flush()
         _append_checksum(partial)
+
+
+@contextmanager
+def continued_array(path, begun, dtype, shape):
+    """As `new_array`, but in the file `begun`, which stays when the block is left early, to go on from.
+
+    Yields:
+        (array, fresh): `fresh` where there was none of that dtype and shape, so that its values mean nothing.
+
+    Raises:
+        DiskError: as in `new_array`.
+    """
+    begun.parent.mkdir(parents=True, exist_ok=True)
+    array = _reopen_array(begun, dtype, shape)
+    fresh = array is None
+    if fresh:
+        array = _create_array(path, begun, dtype, shape)
+    yield array, fresh
+    array.flush()
+    _append_checksum(begun)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    begun.replace(path)
+
+
+def _reopen_array(path, dtype, shape):
+    try:
+        array = np.load(path, mmap_mode="r+")
+    except (OSError, EOFError, ValueError):
+        return None
+    if (array.dtype, array.shape) != (np.dtype(dtype), shape):
+        return None
+    os.truncate(path, array.offset + array.nbytes)  # the checksum, where the last writer came that far
+    return array
+
+
+def _create_array(path, partial, dtype, shape):
+    """An array in the file `partial`, which will be `path`, with all its blocks."""
+    array = open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+    try:
+        _allocate(partial)
+    except OSError as error:
+        partial.unlink()
+        raise DiskError(
+            f"{path}: no room for {array.nbytes / 1e9:.2f} GB ({error.strerror}); free some disk space and run again"
+        ) from None
+    return array
 
 
 def _allocate(path):
@@ -124,7 +164,7 @@ def open_array(path):
     """Memory-map an .npy file that `new_array` or `save_array` wrote, after reading it once against its checksum.
 
     Raises:
-        InputError: no such file, or it is damaged.
+        InputError: no such file, or it is damaged (DiskError).
     """
     try:
         with open(path, "rb") as file:
@@ -154,7 +194,7 @@ def check_weights(path):
     """Read a safetensors file against the checksum in its metadata; other files, and those without, pass.
 
     Raises:
-        InputError: it is damaged.
+        DiskError: it is damaged.
     """
     if Path(path).suffix != ".safetensors":
         return
@@ -172,7 +212,7 @@ def check_zip(path):
     """Read a zip file, which is what torch.save writes, against the checksums in it.
 
     Raises:
-        InputError: it is damaged.
+        DiskError: it is damaged.
     """
     try:
         with zipfile.ZipFile(path) as file:
@@ -207,6 +247,6 @@ def _crc32(file, size):
 
 def damaged(path, reason):
     """The error of a file that is not what was written."""
-    return InputError(
+    return DiskError(
         f"{path}: damaged ({one_line(reason, 100)}); `make verify` removes what is damaged, and the next run makes it again"
     )

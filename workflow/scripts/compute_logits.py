@@ -12,7 +12,7 @@ with logged(snakemake.log[0]):
 
     inputs, outputs = snakemake.input, snakemake.output
     torch.set_num_threads(snakemake.threads)
-    options = {name: value for name, value in snakemake.params.items() if name not in ("views", "code")}
+    options = {name: value for name, value in snakemake.params.items() if name != "views"}
     views = snakemake.params.views.items()
     files = zip(inputs.indexes, inputs.pixels, outputs.logits, outputs.predictions, strict=True)
     answer_images(
@@ -20,6 +20,7 @@ with logged(snakemake.log[0]):
         splits={split: Split(count, *paths) for (split, count), paths in zip(views, files, strict=True)},
         confusions=outputs.confusions,
         on_error=snakemake.config["on_error"],  # no parameter: it reruns what failed, and nothing else
+        minutes=snakemake.config["transfer"]["checkpoint_minutes"],
         device=default_device(),
         **options,
     )

@@ -1,5 +1,6 @@
 """Inference: every model looks at every image once; all comparisons and transfers read its answers from disk."""
 
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -7,14 +8,15 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from transfer_atlas.checkpoint import NoCheckpoint
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import new_array, open_array
+from transfer_atlas.files import continued_array, new_array, open_array
 from transfer_atlas.zoo.build import Input
 
 SMALLEST = -6e4  # float16 ends at -65504
 
 
-def infer_batches(model, pixels_of, images, batch_size, device):
+def infer_batches(model, pixels_of, images, batch_size, device, first=0):
     """Yield (rows, logits) batch by batch: a slice of the images, and float32 [rows, classes] on the CPU.
 
     Args:
@@ -23,17 +25,21 @@ def infer_batches(model, pixels_of, images, batch_size, device):
         images: number of images.
         batch_size: images per forward pass.
         device: where the model is.
+        first: batch to begin with.
     """
     to_input = Input(model).to(device)
-    for start in tqdm(range(0, images, batch_size), desc="infer", unit="batch", mininterval=2):
+    starts = range(first * batch_size, images, batch_size)
+    for start in tqdm(starts, desc="infer", unit="batch", mininterval=2):
         rows = slice(start, min(start + batch_size, images))
         with torch.inference_mode():
             logits = model(to_input(torch.tensor(pixels_of(rows)))).float().cpu()
         yield rows, logits
 
 
-def compute_logits(model, views, index, classes, batch_size, device, path, name):
+def compute_logits(model, views, index, classes, batch_size, device, path, name, checkpoint=None):
     """Write the logits of all views as float16 [views, images, classes], as `to_storage` makes them, batch by batch.
+
+    With a checkpoint, what is not finished stands beside it, and the next call goes on with the batch that it ended at.
 
     Args:
         model: network in eval mode on `device`.
@@ -44,23 +50,84 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name)
         device: where the model is.
         path: .npy file to write.
         name: name of the model for messages.
+        checkpoint: Checkpoint, or None to keep nothing.
 
     Returns:
         (predictions, confusions) of view 0, from logits before rounding: the predictions table, and `ClassMeans.means`.
 
     Raises:
         InputError: a logit is NaN or infinite; no room on the disk.
+        Stopped: the job was asked to stop; what it did is saved.
     """
-    predictions, means = [], ClassMeans(classes)
-    with new_array(path, np.float16, (len(views), len(index), classes)) as stored:
-        for view in range(len(views)):
-            for rows, logits in infer_batches(model, partial(views.batch, view), len(index), batch_size, device):
+    checkpoint, answered = checkpoint or NoCheckpoint(), Answered(classes)
+    with _array(path, (len(views), len(index), classes), checkpoint) as (stored, fresh):
+        answered.stored = stored
+        if not fresh:
+            checkpoint.resume(answered)
+        for view in range(answered.view, len(views)):
+            pixels_of, first = partial(views.batch, view), answered.step
+            for rows, logits in infer_batches(model, pixels_of, len(index), batch_size, device, first):
                 _check_finite(logits, rows, view, name)
                 stored[view, rows] = to_storage(logits).numpy()
-                if view == 0:
-                    predictions.append(predict(index[rows], logits))
-                    means.add(logits, index["label"][rows])
-    return pd.concat(predictions, ignore_index=True), means.means()
+                answered.add(logits, index["label"][rows])
+                checkpoint.step(answered)
+            answered.end_view()
+            checkpoint.step(answered)
+    return answered.predictions(index), answered.means.means()
+
+
+@contextmanager
+def _array(path, shape, checkpoint):
+    """The array to fill, and whether there is nothing in it yet."""
+    if checkpoint.path is None:
+        with new_array(path, np.float16, shape) as array:
+            yield array, True
+    else:
+        with continued_array(path, checkpoint.path.with_suffix(".npy"), np.float16, shape) as (array, fresh):
+            yield array, fresh
+
+
+class Answered:
+    """How far a model has come with its images, and what its answers to view 0 say so far; a Checkpoint saves it."""
+
+    def __init__(self, classes):
+        """Begin with view 0; `step` counts the batches of the view that are done."""
+        self.view, self.step, self.columns, self.means = 0, 0, {}, ClassMeans(classes)
+        self.stored = None
+
+    def add(self, logits, labels):
+        """Count one batch: logits, float32 [images, classes], of images with these labels."""
+        self.step += 1
+        if self.view == 0:
+            for name, column in answer_columns(logits, labels).items():
+                self.columns.setdefault(name, []).append(column)
+            self.means.add(logits, labels)
+
+    def end_view(self):
+        """The next view begins."""
+        self.view, self.step = self.view + 1, 0
+
+    def predictions(self, index):
+        """The predictions table of view 0."""
+        return predictions_table(index, {name: torch.cat(column) for name, column in self.columns.items()})
+
+    @property
+    def done(self):
+        """In words."""
+        return f"{self.view} views and {self.step} batches"
+
+    def state_dict(self):
+        """Tensors and numbers; what they speak of is on the disk before they are."""
+        self.stored.flush()
+        columns = {name: torch.cat(column) for name, column in self.columns.items()}
+        means = {"sums": self.means.sums, "counts": self.means.counts}
+        return {"view": self.view, "step": self.step, "columns": columns, "means": means}
+
+    def load_state_dict(self, saved):
+        """Go on where `saved` stands."""
+        self.view, self.step = saved["view"], saved["step"]
+        self.columns = {name: [column] for name, column in saved["columns"].items()}
+        self.means.sums, self.means.counts = saved["means"]["sums"], saved["means"]["counts"]
 
 
 def _check_finite(logits, rows, view, name):
@@ -113,16 +180,24 @@ def predict(index, logits):
     Returns:
         DataFrame of the predictions table.
     """
-    labels = torch.tensor(index["label"].to_numpy(), dtype=torch.long)
+    return predictions_table(index, answer_columns(logits, index["label"]))
+
+
+def answer_columns(logits, labels):
+    """What the predictions table says of logits [images, classes]: dict of column to tensor [images]."""
+    labels = torch.tensor(np.asarray(labels), dtype=torch.long)
     probabilities = logits.double().softmax(dim=1)  # [images, classes]
     prediction = logits.argmax(dim=1)
+    return {
+        "prediction": prediction,
+        "correct": prediction == labels,
+        "confidence": probabilities.amax(dim=1),
+        "label_probability": probabilities.gather(1, labels[:, None]).squeeze(1),
+    }
+
+
+def predictions_table(index, columns):
+    """The predictions table of an images table and its `answer_columns`."""
     return pd.DataFrame(
-        {
-            "image": index["image"],
-            "label": index["label"],
-            "prediction": prediction.numpy(),
-            "correct": (prediction == labels).numpy(),
-            "confidence": probabilities.amax(dim=1).numpy(),
-            "label_probability": probabilities.gather(1, labels[:, None]).squeeze(1).numpy(),
-        }
+        {"image": index["image"], "label": index["label"], **{name: column.numpy() for name, column in columns.items()}}
     )

@@ -1,10 +1,13 @@
 """One model answers all images of a study, or is left out of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import torch
 
-from transfer_atlas.errors import InputError
+from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
+from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.files import save_array
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
@@ -25,7 +28,9 @@ class Split:
     predictions: str
 
 
-def answer_images(row, classes, input_size, weights, splits, confusions, transforms, seed, on_error, device):
+def answer_images(
+    row, classes, input_size, weights, splits, confusions, transforms, seed, on_error, device, minutes, code
+):
     """Ask one model about the images of all splits, and write what it answers.
 
     Args:
@@ -39,32 +44,52 @@ def answer_images(row, classes, input_size, weights, splits, confusions, transfo
         seed: seed of the study.
         on_error: `exclude` leaves a model that gives no usable answers out of the study: its tables have no rows.
         device: where to compute.
+        minutes: time between two checkpoints.
+        code: digest of the code that makes the numbers.
 
     Raises:
         InputError: the model cannot be built, or a logit is not finite (on_error: fail).
+        Stopped: a signal asked for it; the next call goes on.
     """
     provenance = Provenance(row=row, transforms=transforms, seed=seed)
+    settings = {"row": row, "classes": classes, "input_size": input_size, "transforms": transforms, "seed": seed}
+    settings |= {"device": device.type, "torch": str(torch.__version__), "code": code}
+    stop = stop_on_signals()
+    checkpoints = {name: _open_checkpoint(split, settings, weights, minutes, stop) for name, split in splits.items()}
     try:
         reason = exclusion_of_weights(weights)
         if reason is not None:
             raise InputError(reason)
         model = build_model(row, classes, input_size, weights).to(device)
         for name, split in splits.items():
-            index, pixels = read_table(split.index), open_pixels(split.pixels)
-            views = Views(pixels, index["image"], split.views, transforms, seed)
-            batch_size = row["inference_batch_size"]
-            predictions, means = compute_logits(
-                model, views, index, classes, batch_size, device, split.logits, row["model"]
-            )
-            record = {**provenance.record(device), "fingerprint": fingerprint(index["image"], index["label"])}
-            write_table(predictions, "predictions", split.predictions, record)
+            means = _answer_split(model, row, classes, split, transforms, seed, device, checkpoints[name], provenance)
             if name == "evaluation":
                 save_array(confusions, means)
     except InputError as error:
-        if on_error == "fail":
+        if on_error == "fail" or isinstance(error, DiskError):
             raise
         print(f"excluded: {error}")
-        for split in splits.values():
+        for name, split in splits.items():
+            checkpoints[name].remove()
             save_array(split.logits, np.empty((0, 0, 0), np.float16))
             write_excluded("predictions", split.predictions, str(error), provenance.record(device))
         save_array(confusions, np.empty((0, 0), np.float32))
+
+
+def _open_checkpoint(split, settings, weights, minutes, stop):
+    files = [path for path in (weights, split.index, split.pixels) if path]
+    identity = settings | {"views": split.views, "files": describe_files(files)}
+    return Checkpoint(checkpoint_of(split.logits, Path(split.logits).parents[2]), identity, minutes, stop)
+
+
+def _answer_split(model, row, classes, split, transforms, seed, device, checkpoint, provenance):
+    """Write logits and predictions of one split; returns `ClassMeans.means`."""
+    index, pixels = read_table(split.index), open_pixels(split.pixels)
+    views = Views(pixels, index["image"], split.views, transforms, seed)
+    predictions, means = compute_logits(
+        model, views, index, classes, row["inference_batch_size"], device, split.logits, row["model"], checkpoint
+    )
+    record = {**provenance.record(device), "fingerprint": fingerprint(index["image"], index["label"])}
+    write_table(predictions, "predictions", split.predictions, record)
+    checkpoint.remove()
+    return means

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from transfer_atlas.checkpoint import Checkpoint, describe_files, stop_on_signals
-from transfer_atlas.errors import InputError
+from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
+from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import infer_batches, open_logits
@@ -142,7 +142,7 @@ def run_block(specs, outputs, student, teachers, minutes, code):
             continue
         provenance = Provenance(spec=asdict(spec), **student.settings())
         machine = {"device": student.device.type, "torch": str(torch.__version__)}
-        checkpoint = Checkpoint(_checkpoint_of(path), identity | machine, minutes, stop)
+        checkpoint = Checkpoint(checkpoint_of(path, Path(path).parents[4]), identity | machine, minutes, stop)
         checkpoints.append(checkpoint)
         if checkpoint.row is None:
             checkpoint.finish(_make_row(spec, student, teacher, checkpoint))
@@ -159,16 +159,6 @@ def _is_made(path, made_from):
         return False
 
 
-def _checkpoint_of(result):
-    """Path of the checkpoint that belongs to transfers/<method>/<student>/<teacher>/<seed>.parquet.
-
-    It lies outside the declared outputs, because Snakemake deletes those of a job that failed.
-    """
-    result = Path(result)
-    results = result.parents[4]
-    return (results / "checkpoints" / result.relative_to(results / "transfers")).with_suffix(".pt")
-
-
 def _make_row(spec, student, teacher, checkpoint):
     """One row of the transfers table, with a remark and no measures where there is no result."""
     identity = {"method": spec.method, "student": spec.student, "teacher": spec.teacher, "seed": spec.seed}
@@ -183,6 +173,8 @@ def _make_row(spec, student, teacher, checkpoint):
     views, own = student.transfer_views, open_logits(student.logits)
     try:
         history = transfer_knowledge(spec, model, views, student.labels, own, answers, student.device, checkpoint)
+    except DiskError:
+        raise
     except InputError as error:
         return {**identity, "remark": f"diverged: {error}", **no_measures(len(student.evaluation))}
     measures = measure_transfer(student.correct, student.answer(model), knows, student.evaluation)
