@@ -23,8 +23,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from transfer_atlas.images.readers import read_encoded
-from transfer_atlas.study.sources import image_files
+from transfer_atlas.images.readers import open_images
 from transfer_atlas.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
@@ -91,10 +90,10 @@ figure.tight_layout()
 
 # %%
 known = both[both["teacher knows"]].nlargest(12, "label_probability_teacher")
-index = read_table(RESULTS / "images/evaluation.parquet").set_index("image")
-known = known.assign(row=index.loc[known["image"], "row"].to_numpy()).sort_values("row")
+index = read_table(RESULTS / "images/evaluation.parquet", ["image", "row", "file"])
+known = known.merge(index, on="image").sort_values("row")
 images = yaml.safe_load((RESULTS / "config.yaml").read_text())["images"]
-encoded = [data for _, _, data in read_encoded(image_files(images, "evaluation"), images["image_column"], known["row"])]
+encoded = [data for _, data in open_images(images, "evaluation").encoded(known)]
 figure, axes = plt.subplots(2, 6, figsize=(9, 3.6))
 for ax, data, (_, row) in zip(axes.flat, encoded, known.iterrows(), strict=False):
     picture = Image.open(io.BytesIO(data))

@@ -11,8 +11,8 @@ from conftest import FASHION
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.images.index import index_images, read_index, stratified_subset
+from transfer_atlas.images.parquet_shards import ParquetShards
 from transfer_atlas.images.pixels import decode_images, open_pixels
-from transfer_atlas.images.readers import class_names, read_encoded
 from transfer_atlas.images.views import Views, make_view
 from transfer_atlas.study.sources import image_files
 
@@ -30,31 +30,40 @@ def write_dataset(path, labels, images=None, names=None):
     return str(path)
 
 
+def parquet(*files, label="label"):
+    return ParquetShards([str(file) for file in files], "image", label)
+
+
+def decode(reader, images, path):
+    encoded = reader.encoded(pd.DataFrame({"row": range(images)}))
+    decode_images(encoded, images, GEOMETRY, path)
+
+
 def test_the_embedded_images_are_what_they_say():
-    train = read_index([FASHION / "train.parquet"], "train", "label", 10)
-    test = read_index([FASHION / "test.parquet"], "evaluation", "label", 10)
+    train = read_index(parquet(FASHION / "train.parquet"), "train", 10)
+    test = read_index(parquet(FASHION / "test.parquet"), "evaluation", 10)
     assert train["label"].value_counts().tolist() == [800] * 10
     assert test["label"].value_counts().tolist() == [1000] * 10
-    assert class_names(FASHION / "test.parquet", "label")[9] == "Ankle boot"
+    assert parquet(FASHION / "test.parquet").names[9] == "Ankle boot"
     assert test["image"].iloc[42] == "evaluation/00000042"
 
 
 def test_a_label_outside_the_classes_is_named(tmp_path):
     file = write_dataset(tmp_path / "a.parquet", [0, 1, 7])
     with pytest.raises(InputError, match=r"a.parquet, row 2: label 7 is outside 0 to 2 \(images.classes: 3\)"):
-        read_index([file], "train", "label", 3)
+        read_index(parquet(file), "train", 3)
 
 
 def test_class_names_must_be_as_many_as_the_classes(tmp_path):
     file = write_dataset(tmp_path / "a.parquet", [0, 1], names=["cat", "dog", "owl"])
-    with pytest.raises(InputError, match=r"names 3 classes in 'label', but images.classes is 2"):
-        read_index([file], "train", "label", 2)
+    with pytest.raises(InputError, match=r"column 'label': names 3 classes, but images.classes is 2"):
+        read_index(parquet(file), "train", 2)
 
 
 def test_a_missing_column_is_named(tmp_path):
     file = write_dataset(tmp_path / "a.parquet", [0, 1])
     with pytest.raises(InputError, match="no column 'fine_label'; it has image, label"):
-        read_index([file], "train", "fine_label", 2)
+        read_index(parquet(file, label="fine_label"), "train", 2)
 
 
 def test_an_image_that_does_not_decode_is_named(tmp_path):
@@ -62,14 +71,14 @@ def test_an_image_that_does_not_decode_is_named(tmp_path):
     first = write_dataset(tmp_path / "0.parquet", [0, 1], [good, good])
     second = write_dataset(tmp_path / "1.parquet", [0, 1], [good, good[:60]])
     with pytest.raises(InputError, match=r"1.parquet, row 1: image does not decode"):
-        decode_images([first, second], "image", np.arange(4), GEOMETRY, tmp_path / "pixels.npy")
+        decode(parquet(first, second), 4, tmp_path / "pixels.npy")
     assert not (tmp_path / "pixels.npy").exists()
 
 
 def test_a_decompression_bomb_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
     with pytest.raises(InputError, match=r"test.parquet, row 0: image does not decode \(Image size"):
-        decode_images([FASHION / "test.parquet"], "image", np.arange(1), GEOMETRY, tmp_path / "pixels.npy")
+        decode(parquet(FASHION / "test.parquet"), 1, tmp_path / "pixels.npy")
 
 
 def test_a_share_of_the_images_is_a_subset_too():
@@ -81,10 +90,10 @@ def test_a_share_of_the_images_is_a_subset_too():
 
 def test_only_the_wanted_rows_are_read(tmp_path):
     files = [write_dataset(tmp_path / f"{n}.parquet", [0, 1, 0], [bytes([n, i]) for i in range(3)]) for n in range(2)]
-    assert [(row, data) for _, row, data in read_encoded(files, "image", [1, 3, 5])] == [
-        (1, bytes([0, 1])),
-        (0, bytes([1, 0])),
-        (2, bytes([1, 2])),
+    assert list(parquet(*files).encoded(pd.DataFrame({"row": [1, 3, 5]}))) == [
+        (f"{files[0]}, row 1", bytes([0, 1])),
+        (f"{files[1]}, row 0", bytes([1, 0])),
+        (f"{files[1]}, row 2", bytes([1, 2])),
     ]
 
 
@@ -102,13 +111,13 @@ def test_subset_is_stratified_exact_and_seeded():
 
 
 def test_held_out_images_are_training_images_that_no_transfer_sees(tmp_path):
-    files = {"train": [write_dataset(tmp_path / "a.parquet", [0, 1] * 50)]}
-    indexes, classes = index_images(files, "label", 2, transfer_images=20, held_out=30, seed=0)
+    readers = {"train": parquet(write_dataset(tmp_path / "a.parquet", [0, 1] * 50))}
+    indexes, classes = index_images(readers, 2, transfer_images=20, held_out=30, seed=0)
     assert classes["images"].tolist() == [15, 15]
     assert indexes["evaluation"]["image"].str.startswith("train/").all()
     assert not set(indexes["evaluation"]["row"]) & set(indexes["transfer"]["row"])
     with pytest.raises(InputError, match=r"images\.held_out: 81 asked for, but the training split has 80 images"):
-        index_images(files, "label", 2, transfer_images=20, held_out=81, seed=0)
+        index_images(readers, 2, transfer_images=20, held_out=81, seed=0)
 
 
 def test_held_out_images_are_read_from_the_training_files(tmp_path):
@@ -121,7 +130,7 @@ def test_held_out_images_are_read_from_the_training_files(tmp_path):
 
 @pytest.fixture
 def pixels(tmp_path):
-    decode_images([FASHION / "test.parquet"], "image", np.arange(40), GEOMETRY, tmp_path / "p.npy")
+    decode(parquet(FASHION / "test.parquet"), 40, tmp_path / "p.npy")
     return open_pixels(tmp_path / "p.npy")
 
 

@@ -31,7 +31,9 @@ from transfer_atlas.zoo.build import build_model, save_weights
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
 KINDS = {"logits": ".npy", "predictions": ".parquet"}
-INDEX = pd.DataFrame({"image": [f"i/{n}" for n in range(50)], "row": range(50), "label": np.arange(50) % 10})
+INDEX = pd.DataFrame(
+    {"image": [f"i/{n}" for n in range(50)], "row": range(50), "label": np.arange(50) % 10, "file": None}
+)
 
 
 def test_stored_logits_equal_live_ones_to_float16_rounding(tmp_path, resnet_row):
@@ -201,7 +203,7 @@ def test_a_job_that_is_killed_goes_on_with_its_logits(tmp_path, number, resnet_r
     """A real process in the middle of a view; SIGKILL leaves it the checkpoint of the view before."""
     pixels = np.random.default_rng(0).integers(0, 256, (3000, 32, 32, 3), dtype=np.uint8)
     images = [f"i/{n}" for n in range(3000)]
-    index = pd.DataFrame({"image": images, "row": range(3000), "label": np.arange(3000) % 10})
+    index = pd.DataFrame({"image": images, "row": range(3000), "label": np.arange(3000) % 10, "file": None})
     write_table(index, "images", tmp_path / "index.parquet")
     np.save(tmp_path / "pixels.npy", pixels)
     paths = [

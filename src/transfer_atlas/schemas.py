@@ -57,8 +57,11 @@ SCHEMAS = {
     "images": pa.schema(
         [
             _column("image", pa.string(), "id of the image: split of the data set and row"),
-            _column("row", pa.int64(), "row in the Parquet files of the data set, counted from 0 over all shards"),
+            _column("row", pa.int64(), "position in the data set, counted from 0 over all its files"),
             _column("label", pa.int32(), "class of the image"),
+            _column(
+                "file", pa.string(), "file of the image below its split's folder; missing in Parquet and tar files"
+            ),
         ]
     ),
     "predictions": pa.schema(

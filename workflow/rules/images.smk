@@ -1,7 +1,7 @@
 """Images in one fixed order, decoded once per evaluation geometry.
 
 INPUTS
-    Parquet files under config["images"]["root"]; parameters, not inputs, so that a dry run needs none
+    Parquet or tar files or folders under config["images"]["root"]; parameters, not inputs, so that a dry run needs none
 
 OUTPUTS
     index_images   <results>/images/{train,transfer,evaluation}.parquet  id, row and label per image
@@ -26,7 +26,9 @@ rule index_images:
             "root",
             "train",
             "evaluation",
+            "image_column",
             "label_column",
+            "evaluation_labels",
             "classes",
             "transfer_images",
             "held_out",
@@ -48,7 +50,15 @@ rule decode_images:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
-        images=images_for("root", "train", "evaluation", "image_column", "held_out"),
+        images=images_for(
+            "root",
+            "train",
+            "evaluation",
+            "image_column",
+            "label_column",
+            "evaluation_labels",
+            "held_out",
+        ),
         geometry=geometry_from_name,
         code=code_of("decode_images"),
     script:

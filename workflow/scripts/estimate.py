@@ -5,12 +5,11 @@ from transfer_atlas.jobs import logged
 with logged(snakemake.log[0]):
     from transfer_atlas.files import save_text
     from transfer_atlas.images.index import split_sizes
-    from transfer_atlas.images.readers import count_rows
-    from transfer_atlas.study.sources import image_files
+    from transfer_atlas.images.readers import open_images
     from transfer_atlas.zoo.estimate import estimate_study
 
     params = snakemake.params
-    rows = {split: count_rows(image_files(params.images, split)) for split in ("train", "evaluation")}
+    rows = {split: len(open_images(params.images, split)) for split in ("train", "evaluation")}
     images = split_sizes(**rows, **{key: params.images[key] for key in ("transfer_images", "held_out")})
     text = estimate_study(
         params.zoo, params.geometry, images, params.views, params.images["classes"], params.transfers, params.methods

@@ -4,15 +4,15 @@ from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.images.index import index_images
+    from transfer_atlas.images.readers import open_images
     from transfer_atlas.provenance import Provenance
-    from transfer_atlas.study.sources import image_files
     from transfer_atlas.tables import write_table
 
     images, seed = snakemake.params.images, snakemake.params.seed
     provenance = Provenance(images=images, seed=seed)
-    files = {split: image_files(images, split) for split in ("train", "evaluation")}
-    options = (images[key] for key in ("label_column", "classes", "transfer_images", "held_out"))
-    indexes, classes = index_images(files, *options, seed)
+    readers = {split: open_images(images, split) for split in ("train", "evaluation")}
+    options = (images[key] for key in ("classes", "transfer_images", "held_out"))
+    indexes, classes = index_images(readers, *options, seed)
     write_table(classes, "classes", snakemake.output.classes, provenance.record())
     for split, index in indexes.items():
         write_table(index, "images", snakemake.output[split], provenance.record())

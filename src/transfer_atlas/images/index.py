@@ -4,15 +4,13 @@ import numpy as np
 import pandas as pd
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.images.readers import class_names, read_column
 
 
-def index_images(files, label_column, classes, transfer_images, held_out, seed):
+def index_images(readers, classes, transfer_images, held_out, seed):
     """List the images of all splits, and draw the transfer images from the training images.
 
     Args:
-        files: dict of `train` and, unless images are held out, `evaluation` to Parquet shards.
-        label_column: integer column with the class.
+        readers: dict of `train` and, unless images are held out, `evaluation` to a reader (images.readers).
         classes: number of classes.
         transfer_images: size of the transfer subset, as in `stratified_subset`.
         held_out: size of the subset of the other training images to evaluate on; 0 for the evaluation images.
@@ -22,59 +20,39 @@ def index_images(files, label_column, classes, transfer_images, held_out, seed):
         (indexes, table): dict of split (train, transfer, evaluation) to its images table, and the classes table.
 
     Raises:
-        InputError: as `read_index` and `stratified_subset` do.
+        InputError: as the readers and `stratified_subset` do.
     """
-    train = read_index(files["train"], "train", label_column, classes)
+    train = read_index(readers["train"], "train", classes)
     transfer = stratified_subset(train, transfer_images, seed, "images.transfer_images")
     if held_out:
         others = train[~train["row"].isin(transfer["row"])]
         evaluation = stratified_subset(others, held_out, seed, "images.held_out")
     else:
-        evaluation = read_index(files["evaluation"], "evaluation", label_column, classes)
-    names = class_names(files["train"][0], label_column)
+        evaluation = read_index(readers["evaluation"], "evaluation", classes)
     indexes = {"train": train, "transfer": transfer, "evaluation": evaluation}
-    return indexes, describe_classes(evaluation, names, classes)
+    return indexes, describe_classes(evaluation, readers["train"].names, classes)
 
 
-def read_index(files, split, label_column, classes):
+def read_index(reader, split, classes):
     """List the images of one split in the order of its files.
 
     Args:
-        files: Parquet shards in the Hugging Face layout.
+        reader: of images.readers.
         split: name that the ids start with.
-        label_column: integer column with the class.
         classes: number of classes; labels are 0 to classes - 1.
 
     Returns:
-        DataFrame with columns image (id), row, label.
+        The images table: columns image (id), row, label, file.
 
     Raises:
-        InputError: no such column, a label outside the classes, or class names that are more or fewer.
+        InputError: labels or class names that are not those of the classes; whatever cannot be read.
     """
-    labels = []
-    for file in files:
-        _check_class_names(file, label_column, classes)
-        labels.append(read_column(file, label_column).to_numpy())
-        _check_labels(labels[-1], file, label_column, classes)
-    labels = np.concatenate(labels)
+    labels = reader.labels(classes)
+    if not len(labels):
+        raise InputError(f"images.{split}: there are no images in it")
     rows = np.arange(len(labels))
-    return pd.DataFrame({"image": [f"{split}/{row:08d}" for row in rows], "row": rows, "label": labels})
-
-
-def _check_labels(labels, file, column, classes):
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{file}: column '{column}' should hold integers without gaps, not {labels.dtype}")
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if len(wrong):
-        raise InputError(
-            f"{file}, row {wrong[0]}: label {labels[wrong[0]]} is outside 0 to {classes - 1} (images.classes: {classes})"
-        )
-
-
-def _check_class_names(file, column, classes):
-    names = class_names(file, column)
-    if names is not None and len(names) != classes:
-        raise InputError(f"{file}: names {len(names)} classes in '{column}', but images.classes is {classes}")
+    ids = [f"{split}/{row:08d}" for row in rows]
+    return pd.DataFrame({"image": ids, "row": rows, "label": labels, "file": reader.files})
 
 
 def describe_classes(index, names, classes):

@@ -8,7 +8,6 @@ from tqdm import tqdm
 
 from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.files import new_array, open_array
-from transfer_atlas.images.readers import read_encoded
 
 
 def evaluation_transform(geometry):
@@ -25,32 +24,31 @@ def evaluation_transform(geometry):
     )
 
 
-def decode_images(files, image_column, rows, geometry, path):
-    """Decode and crop the given rows once, for all models of a geometry.
+def decode_images(encoded, images, geometry, path):
+    """Decode and crop images once, for all models of a geometry.
 
     Args:
-        files: Parquet shards of the split.
-        image_column: struct column with the encoded `bytes`.
-        rows: sorted rows of the split, counted over all files.
+        encoded: iterable of (where, encoded bytes), as `encoded` of a reader gives them.
+        images: number of images.
         geometry: input_size, crop_pct, crop_mode, interpolation, as in timm.
         path: .npy file to write, uint8 [images, size, size, 3].
 
     Raises:
-        InputError: an image that does not decode, with its file and row; no room on the disk.
+        InputError: an image that does not decode, and where it is; no room on the disk.
     """
     size = geometry["input_size"]
     transform = evaluation_transform(geometry)
-    with new_array(path, np.uint8, (len(rows), size, size, 3)) as pixels:
-        encoded = tqdm(read_encoded(files, image_column, rows), total=len(rows), desc="decode", mininterval=2)
-        for number, (file, row, data) in enumerate(encoded):
-            pixels[number] = np.asarray(transform(_open_image(data, file, row))).transpose(1, 2, 0)
+    with new_array(path, np.uint8, (images, size, size, 3)) as pixels:
+        progress = tqdm(encoded, total=images, desc="decode", mininterval=2)
+        for number, (where, data) in enumerate(progress):
+            pixels[number] = np.asarray(transform(_open_image(data, where))).transpose(1, 2, 0)
 
 
-def _open_image(data, file, row):
+def _open_image(data, where):
     try:
         return Image.open(io.BytesIO(data)).convert("RGB")
     except (OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{file}, row {row}: image does not decode ({one_line(error)}); mend or remove it") from None
+        raise InputError(f"{where}: image does not decode ({one_line(error)}); mend or remove it") from None
 
 
 def open_pixels(path):

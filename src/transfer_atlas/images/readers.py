@@ -1,47 +1,37 @@
-"""Parquet files in the Hugging Face layout: labels, class names and encoded images."""
+"""The reader of a split, by what its files are.
 
-import json
+Each reader lists its images in one fixed order (`labels`, `names`, `files`), and reads some of them again (`encoded`).
+"""
 
-import numpy as np
-import pyarrow.parquet as pq
+from pathlib import Path
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.images.image_folder import ImageFolder
+from transfer_atlas.images.parquet_shards import ParquetShards
+from transfer_atlas.images.tar_shards import TarShards
+from transfer_atlas.study.sources import image_files
 
 
-def class_names(file, label_column):
-    """Class names from the Hugging Face schema metadata of a Parquet file, or None where it has none."""
-    metadata = pq.read_schema(file).metadata or {}
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    return features.get(label_column, {}).get("names")
+def open_images(images, split):
+    """The reader of one split.
 
-
-def read_column(file, column):
-    """Read one column of one file.
+    Args:
+        images: config section `images`.
+        split: train, transfer or evaluation.
 
     Raises:
-        InputError: there is no such column.
+        InputError: no file matches, or files of different kinds do.
     """
-    parquet = pq.ParquetFile(file)
-    if column not in parquet.schema_arrow.names:
-        raise InputError(f"{file}: no column '{column}'; it has {', '.join(parquet.schema_arrow.names)}")
-    return parquet.read(columns=[column]).column(column)
-
-
-def count_rows(files):
-    """Number of rows of Parquet files, from their footers alone."""
-    return sum(pq.read_metadata(file).num_rows for file in files)
-
-
-def read_encoded(files, image_column, rows):
-    """Yield (file, row in file, encoded bytes) of the wanted rows, which are sorted and counted over all files."""
-    wanted, start = np.asarray(rows), 0
-    for file in files:
-        names = pq.read_schema(file).names
-        if image_column not in names:
-            raise InputError(f"{file}: no column '{image_column}'; it has {', '.join(names)}")
-        first = start
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=1024, columns=[image_column]):
-            here = wanted[(wanted >= start) & (wanted < start + len(batch))] - start
-            for row, image in zip(here, batch.column(0).take(here).to_pylist(), strict=True):
-                yield file, start - first + int(row), (image or {}).get("bytes")
-            start += len(batch)
+    files = image_files(images, split)
+    kinds = sorted({"folder" if Path(file).is_dir() else Path(file).suffix for file in files})
+    if kinds == ["folder"] and len(files) == 1:
+        train = image_files(images, "train")[0]
+        flat = images["evaluation_labels"] if split == "evaluation" and not images["held_out"] else None
+        return ImageFolder(files[0], train, flat and Path(images["root"]) / flat)
+    if kinds == [".tar"]:
+        return TarShards(files)
+    if kinds == [".parquet"]:
+        return ParquetShards(files, images["image_column"], images["label_column"])
+    raise InputError(
+        f"images: {len(files)} files of kind {', '.join(kinds)} make the {split} images; should be .parquet files, .tar files or one folder"
+    )

@@ -9,7 +9,7 @@ PREDICTION_SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 def image_files(images, split):
-    """Find the Parquet shards of one split, sorted by name.
+    """Find the files of one split, or its folder, sorted by name.
 
     Args:
         images: config section `images`.

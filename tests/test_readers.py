@@ -1,0 +1,189 @@
+"""The same images through every reader: Parquet, a folder per class, a flat folder with labels, WebDataset shards."""
+
+import io
+import tarfile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import FASHION
+from PIL import Image
+from timm.data import create_dataset, create_transform
+from timm.data.readers import add_img_extensions
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.images.index import index_images, read_index
+from transfer_atlas.images.pixels import decode_images, open_pixels
+from transfer_atlas.images.readers import open_images
+
+CLASSES, IMAGES = 10, 4  # per class
+GEOMETRY = {"input_size": 64, "crop_pct": 0.875, "crop_mode": "center", "interpolation": "bicubic"}
+SECTION = {
+    "train": "train",
+    "evaluation": "val",
+    "evaluation_labels": None,
+    "image_column": "image",
+    "label_column": "label",
+    "held_out": 0,
+}
+# as ImageNet has them: (mode, format, suffix)
+ODD = [
+    ("RGB", "JPEG", ".JPEG"),
+    ("CMYK", "JPEG", ".JPEG"),
+    ("L", "JPEG", ".jpg"),
+    ("RGB", "PNG", ".JPEG"),  # a PNG that is called JPEG
+    ("I;16", "PNG", ".png"),
+    ("RGBA", "PNG", ".png"),
+    ("P", "PNG", ".png"),
+    ("RGB", "WEBP", ".webp"),
+]
+
+
+def encode(number, generator):
+    """One image of a random size, and its file's suffix."""
+    mode, kind, suffix = ODD[number % len(ODD)]
+    width, height = generator.integers(50, 200, 2)
+    pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray(generator.integers(0, 2**16, (height, width), dtype=np.uint16))
+    else:
+        image = Image.fromarray(pixels).resize((width * 2, height * 2)).convert(mode)
+    data = io.BytesIO()
+    image.save(data, kind)
+    return data.getvalue(), suffix
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory):
+    """The same images in every layout, in one order."""
+    root, generator = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    samples = []
+    for number in range(CLASSES * IMAGES):
+        data, suffix = encode(number, generator)
+        samples.append((f"n{number // IMAGES:08d}", f"{number:04d}{suffix}", data))
+    for synset, name, data in samples:
+        for folder in (root / "train" / synset, root / "val" / synset, root / "flat"):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+    (root / "val/readme.txt").write_text("no image")
+    labels = pd.DataFrame({"image": [name for _, name, _ in samples], "label": [synset for synset, _, _ in samples]})
+    labels.sample(frac=1, random_state=0).to_csv(root / "labels.csv", index=False)
+    numbers = [int(synset[1:]) for synset, _, _ in samples]
+    for part in range(2):
+        here = slice(part * 20, part * 20 + 20)
+        images = [{"bytes": data, "path": name} for _, name, data in samples[here]]
+        pq.write_table(pa.table({"image": images, "label": numbers[here]}), root / f"val-{part}.parquet")
+        with tarfile.open(root / f"val-{part}.tar", "w") as tar:
+            for (_, name, data), label in zip(samples[here], numbers[here], strict=True):
+                for member, content in ((name.lower(), data), (f"{name.split('.')[0]}.cls", str(label).encode())):
+                    header = tarfile.TarInfo(member)
+                    header.size = len(content)
+                    tar.addfile(header, io.BytesIO(content))
+    return root
+
+
+LAYOUTS = {
+    "folders": {"evaluation": "val"},
+    "flat": {"evaluation": "flat", "evaluation_labels": "labels.csv"},
+    "parquet": {"evaluation": "val-*.parquet"},
+    "tar": {"evaluation": "val-*.tar"},
+}
+
+
+def decoded(section, tmp_path, rows=slice(None)):
+    reader = open_images(section, "evaluation")
+    index = read_index(reader, "evaluation", CLASSES).iloc[rows]
+    decode_images(reader.encoded(index), len(index), GEOMETRY, tmp_path / "p.npy")
+    return index, np.array(open_pixels(tmp_path / "p.npy"))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_gives_what_timm_reads_from_folders(layout, shelf, tmp_path):
+    index, pixels = decoded({**SECTION, **LAYOUTS[layout], "root": shelf}, tmp_path)
+    add_img_extensions(".webp")  # timm passes over them
+    theirs = create_dataset("", root=str(shelf / "val"))
+    theirs.transform = create_transform(
+        input_size=64, crop_pct=0.875, interpolation="bicubic", is_training=False, use_prefetcher=True
+    )
+    assert index["label"].tolist() == [label for _, label in theirs]
+    np.testing.assert_array_equal(pixels, np.stack([np.asarray(image).transpose(1, 2, 0) for image, _ in theirs]))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_some_images_are_the_same_of_all(layout, shelf, tmp_path):
+    section = {**SECTION, **LAYOUTS[layout], "root": shelf}
+    _, pixels = decoded(section, tmp_path)
+    index, some = decoded(section, tmp_path, rows=[3, 17, 18, 39])
+    np.testing.assert_array_equal(some, pixels[[3, 17, 18, 39]])
+    assert len(open_images(section, "evaluation")) == CLASSES * IMAGES
+    assert index["file"].isna().all() == (layout in ("parquet", "tar"))
+
+
+def test_a_folder_of_training_images_serves_transfer_and_held_out_images(shelf):
+    section = {**SECTION, "root": shelf, "held_out": 10}
+    readers = {split: open_images(section, split) for split in ("train", "evaluation")}
+    indexes, classes = index_images(readers, CLASSES, transfer_images=20, held_out=10, seed=0)
+    assert classes["name"].tolist() == [f"n{number:08d}" for number in range(CLASSES)]
+    assert indexes["transfer"]["label"].value_counts().tolist() == [2] * CLASSES
+    assert not set(indexes["transfer"]["file"]) & set(indexes["evaluation"]["file"])
+    file = indexes["transfer"]["file"].iloc[0]
+    assert next(open_images(section, "transfer").encoded(indexes["transfer"]))[0] == str(shelf / "train" / file)
+
+
+def test_a_class_without_evaluation_images_shifts_no_other(shelf, tmp_path):
+    (tmp_path / "train").symlink_to(shelf / "train")
+    (tmp_path / "val").mkdir()
+    for synset in ("n00000000", "n00000009"):
+        (tmp_path / "val" / synset).symlink_to(shelf / "val" / synset)
+    index = read_index(open_images({**SECTION, "root": tmp_path}, "evaluation"), "evaluation", CLASSES)
+    assert sorted(set(index["label"])) == [0, 9]
+
+
+def test_what_cannot_be_read_is_one_line(shelf, tmp_path):
+    def index(**change):
+        return read_index(open_images({**SECTION, "root": tmp_path, **change}, "evaluation"), "evaluation", CLASSES)
+
+    (tmp_path / "train").symlink_to(shelf / "train")
+    (tmp_path / "val/n5").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"val: class 'n5' is not in .*train"):
+        index()
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/a.jpg").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"bare: no folder per class; .* give images\.evaluation_labels"):
+        index(evaluation="bare")
+    (tmp_path / "l.csv").write_text("image,label\nb.jpg,n00000001\n")
+    with pytest.raises(InputError, match=r"l\.csv: no label for a\.jpg, one of 1 images"):
+        index(evaluation="bare", evaluation_labels="l.csv")
+    (tmp_path / "l.csv").write_text("image,label\na.jpg,n0000001\n")
+    with pytest.raises(InputError, match=r"label 'n0000001' is no class of .*; did you mean n00000001"):
+        index(evaluation="bare", evaluation_labels="l.csv")
+    (tmp_path / "l.csv").write_text("file,class\na.jpg,n0000001\n")
+    with pytest.raises(InputError, match=r"should have columns image and label, but has file, class"):
+        index(evaluation="bare", evaluation_labels="l.csv")
+    with pytest.raises(InputError, match=r"2 files of kind \.csv, folder make the evaluation images"):
+        index(evaluation="[lv]*")
+    whole = (shelf / "val-0.tar").read_bytes()
+    (tmp_path / "cut.tar").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match=r"cut\.tar: is no whole tar file"):
+        index(evaluation="cut.tar")
+    index_of_train = read_index(open_images({**SECTION, "root": shelf}, "train"), "train", CLASSES)
+    gone = index_of_train.assign(file="n00000000/gone.JPEG").iloc[[0]]
+    with pytest.raises(InputError, match=r"gone\.JPEG: is gone"):
+        list(open_images({**SECTION, "root": shelf}, "train").encoded(gone))
+
+
+def test_a_tar_file_needs_classes_and_images(tmp_path):
+    image = (FASHION / "test.parquet").read_bytes()[:10]
+    for name, members in {"a": {"0.jpg": image}, "b": {"0.cls": b"1"}}.items():
+        with tarfile.open(tmp_path / f"{name}.tar", "w") as tar:
+            for member, content in members.items():
+                header = tarfile.TarInfo(member)
+                header.size = len(content)
+                tar.addfile(header, io.BytesIO(content))
+    section = {**SECTION, "root": tmp_path}
+    with pytest.raises(InputError, match=r"a\.tar, sample 0: should hold a \.cls with the number of its class"):
+        open_images({**section, "train": "a.tar"}, "train").labels(2)
+    with pytest.raises(InputError, match=r"b\.tar, sample 0: holds no image, but cls"):
+        open_images({**section, "train": "b.tar"}, "train").labels(2)
