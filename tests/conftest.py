@@ -156,12 +156,13 @@ def student_files(tmp_path):
 
     def write(row, build, pixels, labels, views=1, transforms=(), device="cpu"):
         np.save(tmp_path / "pixels.npy", pixels)
-        index = pd.DataFrame({"image": [f"train/{n:08d}" for n in range(len(labels))], "row": 0, "label": labels})
+        images = [f"train/{n:08d}" for n in range(len(labels))]
+        index = pd.DataFrame({"image": images, "row": 0, "label": labels, "file": None})
         write_table(index, "images", tmp_path / "index.parquet")
         model = build()
         save_weights(model.state_dict(), tmp_path / "w.safetensors")
-        images = Views(pixels, index["image"], views, list(transforms), 0)
-        predictions, _ = compute_logits(model, images, index, 10, 64, "cpu", tmp_path / "student.npy", row["model"])
+        shown = Views(pixels, images, views, list(transforms), 0)
+        predictions, _ = compute_logits(model, shown, index, 10, 64, "cpu", tmp_path / "student.npy", row["model"])
         write_table(predictions, "predictions", tmp_path / "student.parquet", {"device": device})
         return Student(
             row=row,
