@@ -6,17 +6,23 @@ import string
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT, make_random_study
 
 from transfer_atlas.statistics import summarise_methods
 
 
-@pytest.fixture(scope="module")
-def page():
-    spec = importlib.util.spec_from_file_location("make_cifar100", ROOT / "docs/make_cifar100.py")
+def script(name):
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def page():
+    return script("make_cifar100")
 
 
 @pytest.mark.parametrize(
@@ -58,3 +64,25 @@ def test_methods_stand_beside_the_papers(page):
 def test_the_template_asks_for_nothing_that_is_not_written(page):
     wanted = {name for _, name, _, _ in string.Formatter().parse(page.TEXT) if name}
     assert all(f"{name.split(':')[0]}=" in (ROOT / "docs/make_cifar100.py").read_text() for name in wanted)
+
+
+def test_a_variant_is_set_against_the_recipe_that_it_changes(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    recipe = script("make_cifar100_recipe")
+    transfers = make_random_study(students=6, teachers=2)["transfers"]
+    monkeypatch.setattr(recipe, "transfers_of", lambda study: transfers)
+    rows = recipe.variants_table([("a", "s", "kl", "first", "", "labels"), ("b", "s", "kl_dp", "a with DP", "a", "")])
+    first, second = ([cell.strip() for cell in row.split("|")[1:-1]] for row in rows.splitlines()[2:])
+    mean = transfers.groupby("method")["delta"].mean()
+    assert first[3].startswith(f"{100 * mean['kl']:+.2f} (")
+    assert (first[4], first[5]) == ("", f"{100 * mean['labels']:+.2f}")
+    assert second[4].startswith(f"{100 * (mean['kl_dp'] - mean['kl']):+.2f} (")
+
+
+def test_every_variant_of_the_search_is_configured(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    recipe = script("make_cifar100_recipe")
+    methods = yaml.safe_load((ROOT / "config/cifar100_search/recipes.yaml").read_text())["transfer"]["methods"]
+    assert {method for _, _, method, *_ in recipe.SEARCH + recipe.UNSEEN} <= {m for m, spec in methods.items() if spec}
+    page = (ROOT / "docs/cifar100_recipe.md").read_text()
+    assert all(f"| {text} " in page for _, _, _, text, *_ in recipe.SEARCH + recipe.UNSEEN)
