@@ -2,7 +2,9 @@
 
 import re
 import shutil
+from itertools import pairwise
 
+import networkx
 import pytest
 import yaml
 from conftest import FASHION, ROOT
@@ -17,6 +19,31 @@ def clone(tmp_path_factory):
 def write(clone, name, study):
     (clone / f"config/{name}.yaml").write_text(study if isinstance(study, str) else yaml.safe_dump(study))
     return f"config/{name}.yaml"
+
+
+def rule_graph(text):
+    """Edges of a mermaid flowchart."""
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", text))
+    edges = set()
+    for line in text.splitlines():
+        chain = [names.get(rule.strip(), rule.strip()) for rule in line.split(" --> ")]
+        edges |= set(pairwise(chain))
+    return edges
+
+
+def test_the_readmes_graph_is_the_workflows(clone):
+    """Figures, blocks of transfers and kinds of logits taken together; edges that others imply left out."""
+
+    def short(rule):
+        for pattern, name in (("transfer_", "transfer"), ("plot_", "plot_figure"), ("compute_pred", "compute_logits")):
+            rule = name if rule.startswith(pattern) else rule
+        return rule
+
+    drawn = snakemake(clone, "--rulegraph", "mermaid-js", overlay=None).stdout
+    graph = networkx.DiGraph((short(a), short(b)) for a, b in rule_graph(drawn) if b != "all")
+    graph.remove_edges_from(networkx.selfloop_edges(graph))
+    shown = re.search(r"```mermaid\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)[1]
+    assert rule_graph(shown) == set(networkx.transitive_reduction(graph).edges)
 
 
 def test_the_default_study_plans_every_job(clone):
