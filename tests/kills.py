@@ -255,7 +255,7 @@ def kill_at_random(site, kills, generator, undisturbed):
     while struck < kills:
         shutil.rmtree(site.results)
         studies += 1
-        while (code := _run_and_strike(site, generator)) != 0:
+        while (code := _run_and_strike(site, generator, struck < kills)) != 0:
             outcome.codes.append(code)
             struck += 1
         outcome.equal = outcome.equal and are_equal(undisturbed, site)
@@ -263,11 +263,11 @@ def kill_at_random(site, kills, generator, undisturbed):
     return outcome, studies
 
 
-def _run_and_strike(site, generator):
-    """Exit code of one run that is struck after a random time, if it has not ended before."""
+def _run_and_strike(site, generator, strikes):
+    """Exit code of one run that is struck, where `strikes`, after a random time, if it has not ended before."""
     process = site.start()
     try:
-        return process.wait(timeout=generator.uniform(4, 25))
+        return process.wait(timeout=generator.uniform(4, 25) if strikes else 900)
     except subprocess.TimeoutExpired:
         pass
     number = generator.choice([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

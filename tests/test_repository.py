@@ -10,6 +10,9 @@ import pytest
 import yaml
 from conftest import ROOT, SCHEMA, ZOO_SCHEMA
 from jsonschema import Draft202012Validator
+from kills import LOCAL, STAGES
+from running import FIGURES_OF_PAIRS, FIGURES_OF_TRANSFERS
+from strikes import SLURM
 from torchvision.transforms import v2
 
 from transfer_atlas.study.code import PACKAGE, digest_of_code, imports_of, meaning_of, modules_of
@@ -145,3 +148,46 @@ def test_an_executed_notebook_is_its_source(source):
     figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
     drawn = re.findall(r"^plot_|^figure, ax", source.read_text(), flags=re.M)
     assert figures == len(drawn)
+
+
+def rows_of(page, heading):
+    """Cells of the first table below a heading."""
+    section = (ROOT / page).read_text().split(f"## {heading}")[1].split("\n## ")[0]
+    rows = [re.split(r" *\| *", line)[1:-1] for line in section.splitlines() if line.startswith("|")]
+    return rows[2:]
+
+
+def test_every_figure_and_table_of_the_paper_has_a_target_or_a_reason():
+    rows = rows_of("docs/method.md", "Figures and tables of the paper")
+    papers = " ".join(row[0] for row in rows)
+    assert all(name in papers for name in ("Fig. 1", "Fig. 2", "Fig. 3", "Fig. 4a", "Fig. 4b", "Fig. 4c", "Fig. 5a"))
+    assert all(name in papers for name in ("Fig. 5b", "Tab. 1", "Tab. 3", "Tab. 4"))
+    targets = [re.match(r"`results/[\w<>]+/(?:figures/)?(\w+)\.(?:pdf|txt)`", row[1]) for row in rows]
+    assert all(found or row[1].startswith("none: ") for found, row in zip(targets, rows, strict=True))
+    mapped = {found[1] for found in targets if found} - {"summary"}
+    assert mapped == FIGURES_OF_PAIRS | FIGURES_OF_TRANSFERS
+
+
+def test_every_method_of_the_paper_is_in_the_config_and_in_the_docs():
+    defaults = SCHEMA["properties"]["transfer"]["properties"]["methods"]["default"]
+    entries = {}
+    for _, entry, paper in rows_of("docs/method.md", "Objective"):
+        ((method, spec),) = yaml.safe_load(entry.strip("`")).items()
+        entries[method] = (spec, paper)
+    assert {method: spec for method, (spec, _) in entries.items() if method in defaults} == defaults
+    assert {paper for _, paper in entries.values() if paper.strip()} == {
+        "KL-Dist",
+        "XE-KL-Dist",
+        "XE-KL-Dist + MCL",
+        "KL-Dist + DP",
+        "KL-Dist + DP, unsupervised",
+    }
+
+
+def test_every_cell_of_the_kill_matrix_ended_well():
+    for heading, strikes in (("On one machine", LOCAL), ("On Slurm", [*SLURM, "over memory"])):
+        rows = rows_of("docs/reliability.md", heading)
+        assert [row[0].strip() for row in rows] == list(strikes)
+        for row in rows:
+            assert len(row) == 1 + len(STAGES)
+            assert all(re.match(r"(\d+) of \1 equal; ", cell.strip()) for cell in row[1:]), row

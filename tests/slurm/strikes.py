@@ -81,6 +81,13 @@ def end_time(site, stage, process):
     subprocess.run(["scontrol", "update", f"JobId={job['JobId']}", "TimeLimit=0"], check=True)
 
 
+def requeue(site, stage, process):
+    """As a preempting partition does: the same job begins again."""
+    job = f"JobId={hold(site, stage)['JobId']}"
+    subprocess.run(["scontrol", "update", job, "Requeue=1"], check=True)
+    subprocess.run(["scontrol", "requeue", job.removeprefix("JobId=")], check=True)
+
+
 def stop_slurmd(site, stage, process):
     """End the daemon of the job's node, and start it again when Slurm has given the job up."""
     job, folder = hold(site, stage), Path(os.environ["SLURM_TEST"])
@@ -108,6 +115,7 @@ def over_memory(stage):
 
 SLURM = {
     "scancel": Strike(cancel),
+    "requeued": Strike(requeue),
     "time limit": Strike(end_time),
     "slurmd stopped": Strike(stop_slurmd),
     "node down": Strike(fail_node),
