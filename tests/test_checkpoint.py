@@ -204,3 +204,19 @@ def test_checkpoints_lie_outside_the_results_that_snakemake_deletes():
     assert (
         str(checkpoint_of("r/s/transfers/kl/a.b/none/0.parquet", "r/s")) == "r/s/checkpoints/transfers/kl/a.b/none/0.pt"
     )
+
+
+def test_a_job_that_is_stopped_while_it_evaluates_keeps_its_training(tmp_path, student_files, monkeypatch, capsys):
+    student = student_files(ROW, fresh_student, PIXELS, LABELS)
+    spec, calls = replace(SPEC, teacher=None, target="student"), count(1)
+    whole, path = (tmp_path / f"results/transfers/{name}/s.t/none/0.parquet" for name in ("whole", "self"))
+    run_block([spec], [whole], student, {}, 10, "code")
+    monkeypatch.setattr("transfer_atlas.transfer.block.stop_on_signals", lambda: lambda: next(calls) > STEPS + 4)
+    with pytest.raises(Stopped, match="asked to stop in an evaluation"):
+        run_block([spec], [path], student, {}, 10, "code")
+    assert not path.exists()
+    monkeypatch.undo()
+    capsys.readouterr()
+    run_block([spec], [path], student, {}, 10, "code")
+    assert "goes on after 4 epochs and 0 steps" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(read_table(path), read_table(whole))

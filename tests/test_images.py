@@ -10,6 +10,7 @@ import pytest
 from conftest import FASHION
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.files import save_array
 from transfer_atlas.images.index import index_images, read_index, stratified_subset
 from transfer_atlas.images.parquet_shards import ParquetShards
 from transfer_atlas.images.pixels import decode_images, open_pixels
@@ -37,6 +38,21 @@ def parquet(*files, label="label"):
 def decode(reader, images, path):
     encoded = reader.encoded(pd.DataFrame({"row": range(images)}))
     decode_images(encoded, images, GEOMETRY, path)
+
+
+def test_pixels_are_read_from_the_nodes_own_disk_on_request(tmp_path, monkeypatch):
+    save_array(tmp_path / "p.npy", np.arange(5))
+    monkeypatch.setenv("JOB_DISK", str(tmp_path / "scratch"))
+    monkeypatch.setenv("TRANSFER_ATLAS_SCRATCH", "$JOB_DISK")
+    for _ in range(2):
+        assert open_pixels(tmp_path / "p.npy").tolist() == list(range(5))
+    (copy,) = (tmp_path / "scratch").iterdir()
+    assert open_pixels(tmp_path / "p.npy").filename == copy
+    save_array(tmp_path / "p.npy", np.arange(7))  # another state is another copy
+    assert open_pixels(tmp_path / "p.npy").tolist() == list(range(7))
+    monkeypatch.delenv("JOB_DISK")
+    with pytest.raises(InputError, match=r"TRANSFER_ATLAS_SCRATCH: \$JOB_DISK names a variable that is not set"):
+        open_pixels(tmp_path / "p.npy")
 
 
 def test_the_embedded_images_are_what_they_say():

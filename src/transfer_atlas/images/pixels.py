@@ -1,13 +1,19 @@
 """The decoded-image cache: one uint8 array per split and evaluation geometry, shared by all its models."""
 
+import hashlib
 import io
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.files import new_array, open_array
+from transfer_atlas.files import atomic, new_array, open_array
+
+SCRATCH = "TRANSFER_ATLAS_SCRATCH"
 
 
 def evaluation_transform(geometry):
@@ -52,5 +58,24 @@ def _open_image(data, where):
 
 
 def open_pixels(path):
-    """Memory-map a decoded array, uint8 [images, size, size, 3]."""
-    return open_array(path)
+    """Memory-map a decoded array, uint8 [images, size, size, 3]; from the node's own disk where one is named."""
+    return open_array(_on_scratch(path))
+
+
+def _on_scratch(path):
+    """A copy of a file in the folder that $TRANSFER_ATLAS_SCRATCH names, made once; without it, the file itself.
+
+    A variable in it means the job's own, such as '$TMPDIR', which differs from job to job.
+    """
+    folder = os.path.expandvars(os.environ.get(SCRATCH, ""))
+    if not folder:
+        return path
+    if "$" in folder:
+        raise InputError(f"{SCRATCH}: {folder} names a variable that is not set on this machine")
+    state = Path(path).stat()
+    known = f"{Path(path).resolve()} {state.st_size} {state.st_mtime_ns}"
+    copy = Path(folder) / f"{hashlib.blake2b(known.encode(), digest_size=16).hexdigest()}.npy"
+    if not copy.exists():
+        with atomic(copy) as partial:
+            shutil.copyfile(path, partial)
+    return copy

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
-from transfer_atlas.errors import DiskError, InputError
+from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import infer_batches, open_logits
@@ -83,11 +83,19 @@ class Student:
             return read_table(self.predictions, ["correct"])["correct"].to_numpy()
         return self.answer(self.build().to(self.device))
 
-    def answer(self, model):
-        """Bool [evaluation images]: what a copy of the student gets right."""
+    def answer(self, model, stop=lambda: False):
+        """Bool [evaluation images]: what a copy of the student gets right.
+
+        Raises:
+            Stopped: `stop` says that the job was asked to; the training that went before is kept.
+        """
         pixels, batch_size = open_pixels(self.evaluation_pixels), self.row["inference_batch_size"]
-        batches = infer_batches(model, pixels.__getitem__, len(pixels), batch_size, self.device)
-        return np.concatenate([logits.argmax(dim=1).numpy() for _, logits in batches]) == self.evaluation
+        predictions = []
+        for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), batch_size, self.device):
+            predictions.append(logits.argmax(dim=1).numpy())
+            if stop():
+                raise Stopped("asked to stop in an evaluation; call again to evaluate anew")
+        return np.concatenate(predictions) == self.evaluation
 
     def settings(self):
         """What results depend on, apart from files."""
@@ -177,7 +185,7 @@ def _make_row(spec, student, teacher, checkpoint):
         raise
     except InputError as error:
         return {**identity, "remark": f"diverged: {error}", **no_measures(len(student.evaluation))}
-    measures = measure_transfer(student.correct, student.answer(model), knows, student.evaluation)
+    measures = measure_transfer(student.correct, student.answer(model, checkpoint.stop), knows, student.evaluation)
     remark = describe_collapse(
         measures["accuracy_before"], measures["accuracy_after"], student.classes, measures["images"]
     )
