@@ -103,7 +103,9 @@ def fail_node(site, stage, process):
     node = f"NodeName={job['NodeList']}"
     subprocess.run(["scontrol", "update", node, "State=DOWN", "Reason=test"], check=True)
     wait_until(partial(has_ended, job))
-    subprocess.run(["scontrol", "update", node, "State=RESUME"], check=True)
+    # refused where the node has come back by itself
+    subprocess.run(["scontrol", "update", node, "State=RESUME"], check=False, capture_output=True)
+    wait_until(lambda: "State=IDLE" in output_of("scontrol", "show", "node", job["NodeList"]))
 
 
 def over_memory(stage):
