@@ -7,7 +7,9 @@ What was played is not played again, so that it can be ended at any moment; `slu
 """
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -44,6 +46,8 @@ def note(name, **cell):
 def finished_study(name):
     """A folder with the undisturbed small study: (folder, its tables). Made anew, whatever an ended call left."""
     folder = PLAYED / name / "transfer-atlas"
+    if os.path.ismount(folder / "results"):
+        subprocess.run(["umount", folder / "results"], check=True)
     shutil.rmtree(folder.parent, ignore_errors=True)
     copy_repository(folder)
     snakemake(folder, *targets_of())
