@@ -17,7 +17,7 @@ CELLS = {
     "time limit": ("transfer, mid-epoch", "TIMEOUT"),
     "slurmd stopped": ("gather", "NODE_FAIL"),
     "node down": ("transfer, mid-epoch", "NODE_FAIL"),
-    "over memory": ("gather", "OUT_OF_MEMORY"),
+    "over memory": ("gather", "FAILED"),
 }
 
 
