@@ -20,12 +20,10 @@ from kills import LOCAL, STAGES, Site, kill_at_random, play, small_disk
 from running import ROOT, copy_repository, snakemake, tables_of, targets_of
 
 sys.path.append(str(Path(__file__).with_name("slurm")))
-from strikes import PROFILES, SLURM, jobs_of_slurm, over_memory, slurm
+from strikes import PROFILES, SLURM, jobs_of_slurm, slurm
 
 PLAYED = ROOT / "results/kill_matrix"
 PAGE = ROOT / "docs/reliability.md"
-OVER_MEMORY = "over memory"
-SLURM_ROWS = [*SLURM, OVER_MEMORY]
 SEED, KILLS = 0, 25
 
 
@@ -67,7 +65,7 @@ def play_slurm(times):
     """All cells that need Slurm."""
     folder, undisturbed = finished_study("slurm_study")
     with slurm():
-        play_all("slurm", dict.fromkeys(SLURM_ROWS) | SLURM, Site(folder, arguments=PROFILES), undisturbed, times)
+        play_all("slurm", SLURM, Site(folder, arguments=PROFILES), undisturbed, times)
 
 
 def play_all(name, strikes, site, undisturbed, times):
@@ -78,7 +76,7 @@ def play_all(name, strikes, site, undisturbed, times):
                 done = [cell for cell in played(name) if (cell["row"], cell["column"]) == (row, column)]
                 if len(done) < times:
                     before = len(jobs_of_slurm()) if name == "slurm" else 0
-                    outcome = play(site, stage, strike or over_memory(stage), undisturbed)
+                    outcome = play(site, stage, strike, undisturbed)
                     states = jobs_of_slurm().iloc[before:] if name == "slurm" else pd.DataFrame(columns=["JobState"])
                     ended = sorted(set(states["JobState"]) - {"COMPLETED"})
                     note(name, row=row, column=column, states=ended, **asdict(outcome))
@@ -129,7 +127,7 @@ def write_page(_):
         .read_text()
         .format(
             local=matrix("local", LOCAL),
-            slurm=matrix("slurm", SLURM_ROWS),
+            slurm=matrix("slurm", SLURM),
             random=f"{random['studies']} whole studies were struck {random['kills']} times (seed {random['seed']}); tables: {words}.",
         )
     )

@@ -122,11 +122,17 @@ def hear_sigint():
 
 @dataclass(frozen=True)
 class Strike:
-    """How a run is ended: `hit(site, stage, process)`, then `mend(site)` before the next run, and arguments of the first."""
+    """How a run is ended.
+
+    Attributes:
+        hit: function of (site, stage, process), called at the stage's moment; None where the arguments end the job.
+        mend: function of the site, called before the next run.
+        arguments: function of the stage: arguments of the run that is struck.
+    """
 
     hit: object
     mend: object = lambda site: None
-    arguments: tuple = ()
+    arguments: object = lambda stage: ()
 
 
 @contextmanager
@@ -203,10 +209,11 @@ def play(site, stage, strike, undisturbed):
     site.log(stage).unlink(missing_ok=True)
     for path in {path for pattern in stage.removed for path in site.results.glob(pattern)}:
         path.unlink()
-    process = site.start(*strike.arguments)
-    outcome.struck = strike.arguments != () or wait_for(stage, site, process)
-    if outcome.struck:
-        strike.hit(site, stage, process)
+    process = site.start(*strike.arguments(stage))
+    if strike.hit is not None:
+        outcome.struck = wait_for(stage, site, process)
+        if outcome.struck:
+            strike.hit(site, stage, process)
     outcome.codes.append(process.wait(timeout=900))
     strike.mend(site)
     while outcome.codes[-1] != 0 and len(outcome.codes) < MOST_RUNS:

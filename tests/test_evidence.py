@@ -86,3 +86,9 @@ def test_every_variant_of_the_search_is_configured(monkeypatch):
     assert {method for _, _, method, *_ in recipe.SEARCH + recipe.UNSEEN} <= {m for m, spec in methods.items() if spec}
     page = (ROOT / "docs/cifar100_recipe.md").read_text()
     assert all(f"| {text} " in page for _, _, _, text, *_ in recipe.SEARCH + recipe.UNSEEN)
+
+
+@pytest.mark.parametrize("page", ["cifar100", "cifar100_recipe", "reliability"])
+def test_a_page_says_what_its_template_says(page):
+    template, text = ((ROOT / f"docs/{page}{suffix}").read_text() for suffix in (".template.md", ".md"))
+    assert all(literal in text for literal, *_ in string.Formatter().parse(template))

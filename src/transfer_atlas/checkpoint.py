@@ -158,8 +158,8 @@ class Checkpoint:
         """Bring `progress` to where the checkpoint stands.
 
         Args:
-            progress: has `state_dict`, `load_state_dict` of what `torch.load` takes without trust, `step`, which is 0
-                after a whole epoch or view, and `done`, both in words.
+            progress: has `state_dict` and `load_state_dict` of tensors and plain values; `step`, 0 after each whole
+                epoch or view; and `done`, how far it came, in words.
         """
         if self.state is not None:
             progress.load_state_dict(self.state)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from kills import STAGES, Site, play
 from running import TABLES, copy_repository, planned, snakemake, tables_of
-from strikes import PROFILES, SLURM, jobs_of_slurm, over_memory, slurm
+from strikes import PROFILES, SLURM, jobs_of_slurm, slurm
 
 from transfer_atlas.tables import read_table
 
@@ -57,7 +57,7 @@ def test_a_study_on_slurm_equals_a_local_one_to_the_bit(site):
 def test_a_job_that_slurm_ends_is_sent_again_and_goes_on(row, site):
     (column, state), undisturbed, before = CELLS[row], tables_of(site.folder, site.study), len(jobs_of_slurm())
     stage = STAGES[column]
-    outcome = play(site, stage, SLURM.get(row) or over_memory(stage), undisturbed)
+    outcome = play(site, stage, SLURM[row], undisturbed)
     assert outcome.struck, log_of(site)
     assert outcome.codes == [0], log_of(site)
     assert outcome.equal

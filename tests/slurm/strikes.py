@@ -111,8 +111,7 @@ def fail_node(site, stage, process):
 def over_memory(stage):
     """Give the first attempt of a stage's job less memory than Python takes, so that it ends at its start."""
     # with =, or it would take the targets too
-    memory = f"--set-resources={stage.rule}:mem_mb=100*attempt**4"
-    return Strike(lambda site, stage, process: None, arguments=(memory,))
+    return (f"--set-resources={stage.rule}:mem_mb=100*attempt**4",)
 
 
 SLURM = {
@@ -121,4 +120,5 @@ SLURM = {
     "time limit": Strike(end_time),
     "slurmd stopped": Strike(stop_slurmd),
     "node down": Strike(fail_node),
+    "over memory": Strike(hit=None, arguments=over_memory),
 }

@@ -22,17 +22,7 @@ rule index_images:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        images=images_for(
-            "root",
-            "train",
-            "evaluation",
-            "image_column",
-            "label_column",
-            "evaluation_labels",
-            "classes",
-            "transfer_images",
-            "held_out",
-        ),
+        images=images_for("classes", "transfer_images"),
         seed=lookup("seed", within=config),
         code=code_of("index_images"),
     script:
@@ -50,15 +40,7 @@ rule decode_images:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
-        images=images_for(
-            "root",
-            "train",
-            "evaluation",
-            "image_column",
-            "label_column",
-            "evaluation_labels",
-            "held_out",
-        ),
+        images=images_for(),
         geometry=geometry_from_name,
         code=code_of("decode_images"),
     script:

@@ -32,9 +32,11 @@ def check_sources():
         sources.image_files(config["images"], split)
 
 
-def images_for(*keys):
-    """The part of config section `images` that a job depends on."""
-    return {key: config["images"][key] for key in keys}
+def images_for(*more):
+    """The part of config section `images` that a job depends on: what readers need, and `more` keys."""
+    reading = ("root", "train", "evaluation", "evaluation_labels", "held_out")
+    columns = ("image_column", "label_column")
+    return {key: config["images"][key] for key in (*reading, *columns, *more)}
 
 
 def geometry_from_name(wildcards):

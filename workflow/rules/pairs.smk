@@ -63,17 +63,7 @@ else:
             "<logs>/estimate.log",
         localrule: True
         params:
-            images=images_for(
-                "root",
-                "train",
-                "evaluation",
-                "image_column",
-                "label_column",
-                "evaluation_labels",
-                "classes",
-                "transfer_images",
-                "held_out",
-            ),
+            images=images_for("classes", "transfer_images"),
             zoo=ZOO,
             geometry=GEOMETRY,
             views=lookup("views/count", within=config),

@@ -59,9 +59,9 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
         InputError: a logit is NaN or infinite; no room on the disk.
         Stopped: the job was asked to stop; what it did is saved.
     """
-    checkpoint, answered = checkpoint or NoCheckpoint(), Answered(classes)
+    checkpoint = checkpoint or NoCheckpoint()
     with _array(path, (len(views), len(index), classes), checkpoint) as (stored, fresh):
-        answered.stored = stored
+        answered = Answered(classes, stored)
         if not fresh:
             checkpoint.resume(answered)
         for view in range(answered.view, len(views)):
@@ -90,10 +90,10 @@ def _array(path, shape, checkpoint):
 class Answered:
     """How far a model has come with its images, and what its answers to view 0 say so far; a Checkpoint saves it."""
 
-    def __init__(self, classes):
-        """Begin with view 0; `step` counts the batches of the view that are done."""
+    def __init__(self, classes, stored):
+        """Begin with view 0 of the array `stored`; `step` counts the batches of the view that are done."""
         self.view, self.step, self.columns, self.means = 0, 0, {}, ClassMeans(classes)
-        self.stored = None
+        self.stored = stored
 
     def add(self, logits, labels):
         """Count one batch: logits, float32 [images, classes], of images with these labels."""

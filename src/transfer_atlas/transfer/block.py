@@ -72,6 +72,16 @@ class Student:
         return Views(open_pixels(self.transfer_pixels), images, self.views, self.transforms, self.seed)
 
     @cached_property
+    def evaluation_images(self):
+        """Pixels of the evaluation images."""
+        return open_pixels(self.evaluation_pixels)
+
+    @cached_property
+    def answers(self):
+        """Its logits of all views."""
+        return open_logits(self.logits)
+
+    @cached_property
     def evaluation(self):
         """Labels of the evaluation images."""
         return read_table(self.predictions, ["label"])["label"].to_numpy()
@@ -89,7 +99,7 @@ class Student:
         Raises:
             Stopped: `stop` says that the job was asked to; the training that went before is kept.
         """
-        pixels, batch_size = open_pixels(self.evaluation_pixels), self.row["inference_batch_size"]
+        pixels, batch_size = self.evaluation_images, self.row["inference_batch_size"]
         predictions = []
         for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), batch_size, self.device):
             predictions.append(logits.argmax(dim=1).numpy())
@@ -178,7 +188,7 @@ def _make_row(spec, student, teacher, checkpoint):
     knows, answers = None, None
     if teacher is not None:
         knows, answers = read_table(teacher.predictions, ["correct"])["correct"].to_numpy(), open_logits(teacher.logits)
-    views, own = student.transfer_views, open_logits(student.logits)
+    views, own = student.transfer_views, student.answers
     try:
         history = transfer_knowledge(spec, model, views, student.labels, own, answers, student.device, checkpoint)
     except DiskError:

@@ -78,7 +78,6 @@ def exclusion_of_weights(path):
     """Why the model of a weights file was left out of the study, or None if it was not."""
     if path is None or not str(path).endswith(".safetensors"):
         return None
-    check_weights(path)
     try:
         with safe_open(path, "pt") as file:
             return (file.metadata() or {}).get("excluded")
