@@ -9,7 +9,9 @@ import pytest
 import yaml
 from conftest import ROOT, make_random_study
 
+from transfer_atlas.schemas import SCHEMAS
 from transfer_atlas.statistics import summarise_methods
+from transfer_atlas.tables import write_table
 
 
 def script(name):
@@ -92,3 +94,25 @@ def test_every_variant_of_the_search_is_configured(monkeypatch):
 def test_a_page_says_what_its_template_says(page):
     template, text = ((ROOT / f"docs/{page}{suffix}").read_text() for suffix in (".template.md", ".md"))
     assert all(literal in text for literal, *_ in string.Formatter().parse(template))
+
+
+def test_one_command_writes_the_page_from_the_studys_tables(page, tmp_path, monkeypatch):
+    tables, study = make_random_study(students=6, teachers=6), tmp_path / "results/cifar100"
+    kl = tables["transfers"].query("method == 'kl'")
+    tables["transfers"] = pd.concat([tables["transfers"], *(kl.assign(method=name) for name in ("xe_kl", "xe_kl_mcl"))])
+    for table in ("models", "complementarity", "transfers"):
+        write_table(
+            tables[table].reindex(columns=SCHEMAS[table].names).astype(object), table, study / f"{table}.parquet"
+        )
+    provenance = {"versions": {"torch": "2.15"}}
+    write_table(tables["transfers"].iloc[[0]], "transfers", study / "transfers/kl/s/t/0.parquet", provenance)
+    for figure in page.FIGURES:
+        (study / "figures").mkdir(exist_ok=True)
+        (study / f"figures/{figure}.png").write_bytes(b"png")
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    page.main()
+    written = (tmp_path / "docs/cifar100.md").read_text()
+    assert "Written with torch 2.15" in written
+    assert "# CIFAR-100: twelve small models, 36 pairs" in written
+    assert all((tmp_path / f"docs/images/cifar100/{figure}.png").exists() for figure in page.FIGURES)
