@@ -12,6 +12,7 @@ from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import compute_logits, infer_batches, predict
+from transfer_atlas.properties import describe_histories
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.tables import write_table
 from transfer_atlas.transfer.block import Student, Teacher
@@ -131,8 +132,12 @@ def make_random_study(students, teachers, seed=0):
                         "epoch_objective": [0.5, 0.4],
                         "epoch_accuracy": [0.7, 0.8],
                         "epoch_teacher_share": [1.0, 1.0],
+                        "epoch_gain": [gain / 2, gain],
+                        "epoch_loss": [loss / 3, loss],
                     }
                 )
+    transfers = pd.DataFrame(rows)
+    points = [("epochs", "1"), ("epochs", "12"), ("image_share", "0.5"), ("schedule", "cosine")]
     models = pd.DataFrame(
         {
             "model": names,
@@ -145,7 +150,9 @@ def make_random_study(students, teachers, seed=0):
         "complementarity": complementarity,
         "classes": pd.DataFrame({"class": range(10), "images": np.bincount(labels)}),
         "flips_by_class": count_flips_by_class(answers, examples),
-        "transfers": pd.DataFrame(rows),
+        "transfers": transfers,
+        "histories": describe_histories(transfers),
+        "sweeps": pd.concat([transfers.assign(key=key, value=value) for key, value in points], ignore_index=True),
         "models": models,
     }
 

@@ -52,7 +52,7 @@ class Stage:
         return re.search(self.text, log.read_text(), flags=re.S) is not None
 
 
-GATHERED = ("transfers.parquet", "summary.txt")
+GATHERED = ("transfers.parquet", "histories.parquet", "summary.txt")
 LEARNED = (TRANSFER, CHECKPOINT, *GATHERED)
 ANSWERED = (
     *(f"**/{TEACHER}{suffix}" for suffix in (".npy", ".parquet")),

@@ -35,7 +35,10 @@ FIGURES_OF_TRANSFERS = {
     "delta_by_property",
     "property_correlation",
     "property_regression",
+    "learning_curves",
+    "teacher_count",
 }
+FIGURES_OF_SWEEPS = {"scaling"}
 TABLES = ("models", "complementarity", "pairs", "transfers")
 
 # the embedded study with the same rules and code, cut down to three small models and two pairs

@@ -2,6 +2,7 @@
 
 import re
 from importlib import import_module
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from conftest import ROOT, make_random_study
 from transfer_atlas.figures.flip_entropy import entropy_by_chance
 from transfer_atlas.figures.pair_matrix import cluster
 from transfer_atlas.figures.style import save_figure
+from transfer_atlas.figures.teacher_count import expected_of_chosen
 
 # as the workflow knows them: a line for each figure with the tables that it takes
 TABLES = {
@@ -24,7 +26,7 @@ NEEDS_MORE = (
     "a correlation needs three transfers with a teacher and a result",
     "a regression needs four students and two transfers per property",
 )
-OF_PAIRS = [figure for figure, tables in TABLES.items() if "transfers" not in tables]
+OF_PAIRS = [figure for figure, tables in TABLES.items() if not {"transfers", "histories", "sweeps"} & set(tables)]
 OF_TRANSFERS = [figure for figure, tables in TABLES.items() if "transfers" in tables]
 
 
@@ -163,3 +165,33 @@ def test_flips_by_class_draws_falling_shares(random_study):
     for ax, (_, rows) in zip(axes, random_study["flips_by_class"].groupby("example", sort=False), strict=True):
         assert ax.lines[0].get_xdata().tolist() == list(range(1, 11))
         assert ax.lines[0].get_ydata().tolist() == sorted(100 * rows["share_of_flips"], reverse=True)
+
+
+def test_the_expected_teacher_of_a_draw_equals_all_draws():
+    generator = np.random.default_rng(0)
+    flips, deltas = generator.random(7), generator.normal(size=7)
+    for count in range(1, 8):
+        chosen = [max(drawn, key=flips.__getitem__) for drawn in combinations(range(7), count)]
+        assert expected_of_chosen(flips, deltas, [count])[0] == pytest.approx(deltas[chosen].mean())
+
+
+def test_scaling_draws_mean_deltas_where_their_values_stand(random_study):
+    sweeps = random_study["sweeps"]
+    sweeps.loc[sweeps["value"] == "12", "delta"] += 0.1
+    axes = plot("scaling", random_study).axes
+    assert [ax.get_xlabel() for ax in axes[3:6]] == ["epochs", "share of the transfer images (%)", "schedule"]
+    kl = 100 * random_study["transfers"].query("method == 'kl'")["delta"].mean()
+    places = np.asarray(axes[0].containers[0].lines[0].get_xydata())
+    np.testing.assert_allclose(places, [[1, kl], [12, kl + 10]])
+    assert axes[0].get_xscale() == "log"
+    assert [text.get_text() for text in axes[5].get_xticklabels()] == ["cosine"]
+
+
+def test_learning_curves_begin_at_nothing_and_end_with_the_transfer(random_study):
+    ax = plot("learning_curves", random_study).axes[0]
+    gain = 100 * random_study["transfers"].query("method == 'kl'")["gain"].mean()
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 0], [1, gain / 2], [2, gain]])
+    random_study["histories"][["gain", "loss"]] = np.nan
+    figure = plot("learning_curves", random_study)
+    assert figure.axes[0].get_ylabel() == "mean objective (nats)"
+    assert "transfer.evaluate_epochs" in figure.get_supxlabel()

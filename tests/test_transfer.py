@@ -11,7 +11,14 @@ from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import open_logits
 from transfer_atlas.tables import read_table, write_excluded, write_table
 from transfer_atlas.transfer.block import Teacher, run_block
-from transfer_atlas.transfer.loop import SlowWeights, TransferSpec, learning_rate, set_mode, transfer_knowledge
+from transfer_atlas.transfer.loop import (
+    SlowWeights,
+    TransferSpec,
+    learning_rate,
+    nested_subset,
+    set_mode,
+    transfer_knowledge,
+)
 from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, top_classes
 from transfer_atlas.zoo.build import build_model
 
@@ -221,3 +228,35 @@ def test_a_student_that_ends_at_chance_gets_a_remark():
     assert describe_collapse(0.7, 0.11, classes=10, images=1000) == "ended at chance: accuracy 0.1100 after 0.7000"
     assert describe_collapse(0.7, 0.2, classes=10, images=1000) is None
     assert describe_collapse(0.1, 0.1, classes=10, images=1000) is None
+
+
+def test_shares_of_the_images_are_nested_and_stratified():
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    small, large = nested_subset(labels, 0.1), nested_subset(labels, 0.5)
+    assert set(small) < set(large)
+    assert np.bincount(labels[small]).tolist() == [6, 3, 1]
+    assert np.bincount(labels[large]).tolist() == [30, 15, 5]
+    assert nested_subset(labels, 1.0).tolist() == list(range(100))
+
+
+def test_a_share_of_the_images_learns_from_these_alone(student, run):
+    """A teacher that is wrong on all other images teaches the same."""
+    kept = nested_subset(LABELS, 0.5)
+    wrong = 10 * np.eye(10)[(LABELS + 1) % 10][None]
+    wrong[0, kept] = KNOWING[0, kept]
+    rows = [run(replace(SPEC, image_share=0.5), student, logits) for logits in (KNOWING, wrong)]
+    for column in ("epoch_objective", "accuracy_after"):
+        assert list(np.atleast_1d(rows[0][column])) == list(np.atleast_1d(rows[1][column]))
+
+
+@pytest.mark.parametrize("slow", [None, {"tau": 0.5, "every_images": 16}])
+def test_evaluated_epochs_end_with_the_transfer_and_change_nothing(student, run, slow):
+    quiet, told = (
+        run(replace(SPEC, evaluate_epochs=told, slow_weights=slow), student, KNOWING) for told in (False, True)
+    )
+    assert quiet["epoch_gain"] is None
+    assert len(told["epoch_gain"]) == len(told["epoch_loss"]) == 3
+    assert told["epoch_gain"][-1] == told["gain"] == quiet["gain"]
+    assert list(told["epoch_objective"]) == list(quiet["epoch_objective"])
+    shorter = run(replace(SPEC, epochs=2, slow_weights=slow), student, KNOWING)
+    assert (shorter["gain"], shorter["loss"]) == (told["epoch_gain"][1], told["epoch_loss"][1])

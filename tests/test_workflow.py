@@ -169,7 +169,8 @@ def test_a_new_model_computes_its_own_logits_and_what_compares_all(finished):
         "compare_models": 1,
         **{
             f"plot_{figure}": 1
-            for figure in FIGURES_OF_PAIRS | (FIGURES_OF_TRANSFERS - {"success_rate", "class_transfer_rate"})
+            for figure in FIGURES_OF_PAIRS
+            | (FIGURES_OF_TRANSFERS - {"success_rate", "class_transfer_rate", "learning_curves"})
         },
     }
 
@@ -198,6 +199,32 @@ def test_the_teachers_share_of_a_partition_is_what_the_tables_say(finished):
         expected.tolist()
     )
     assert set(transfers.loc[("kl", "test_byobnet.a"), "epoch_teacher_share"]) == {1.0}
+
+
+def test_a_sweep_makes_each_transfer_again_but_those_that_stand(finished):
+    overlay = overlay_of(finished, "swept", {"sweep": {"epochs": [1, 2], "image_share": [0.5]}})
+    target = "results/small/figures/scaling.pdf"
+    assert planned(finished, target, overlay=overlay) == {
+        "transfer_epochs_kl": 2,  # it has epochs of its own
+        "transfer_epochs_kl_dp": 1,
+        "transfer_epochs_controls": 1,
+        "transfer_image_share_kl": 1,
+        "transfer_image_share_kl_dp": 1,
+        "transfer_image_share_controls": 1,
+        "gather_sweeps": 1,
+        "plot_scaling": 1,
+    }
+    snakemake(finished, target, overlay=overlay)
+    sweeps = read_table(finished / "results/small/sweeps.parquet")
+    assert sweeps.groupby(["key", "value"]).size().to_dict() == {
+        ("epochs", "1"): 6,
+        ("epochs", "2"): 6,
+        ("image_share", "0.5"): 6,
+    }
+    assert sweeps.groupby("value")["epoch_objective"].first().map(len).to_dict() == {"0.5": 2, "1": 1, "2": 2}
+    own = sweeps.query("value == '2' and method != 'kl'").drop(columns=["key", "value"]).reset_index(drop=True)
+    stands = tables_of(finished)["transfers"].query("method != 'kl'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(own, stands)
 
 
 def test_pairs_chosen_from_the_comparison_are_transferred(finished):

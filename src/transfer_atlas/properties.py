@@ -37,6 +37,23 @@ def describe_transfers(transfers, complementarity, models):
     return describe_pairs(rows, complementarity, models)
 
 
+def describe_histories(transfers):
+    """The histories table: one row per transfer and epoch.
+
+    Args:
+        transfers: the transfers table.
+    """
+    keys = ["method", "student", "teacher", "seed"]
+    columns = [column for column in transfers if column.startswith("epoch_")]
+    rows = transfers[keys + columns].dropna(subset=["epoch_objective"])
+    epochs = rows["epoch_objective"].map(len)
+    for column in columns:
+        known = zip(rows[column], epochs, strict=True)
+        rows[column] = [[np.nan] * length if values is None else values for values, length in known]
+    rows = rows.explode(columns, ignore_index=True).rename(columns=lambda name: name.removeprefix("epoch_"))
+    return rows.assign(epoch=rows.groupby(keys, dropna=False).cumcount() + 1)
+
+
 def describe_pairs(pairs, complementarity, models):
     """Add the keys of NUMERIC and of CATEGORIES to pairs of student and teacher; pairs that were not compared go.
 

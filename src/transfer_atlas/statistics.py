@@ -43,6 +43,20 @@ def mcnemar_p(gain, loss, images):
     return np.minimum(1.0, 2 * betainc(np.maximum(gains, losses), np.minimum(gains, losses) + 1, 0.5))
 
 
+def mean_over_students(rows, column):
+    """Mean of a column over transfers, and the standard error of the mean over students, which share theirs.
+
+    Args:
+        rows: transfers with `student` and `column`.
+        column: name of a column.
+
+    Returns:
+        (mean, standard error), the latter 0 for one student.
+    """
+    of_student = rows.groupby("student")[column].mean().dropna()
+    return rows[column].mean(), of_student.sem() if len(of_student) > 1 else 0.0
+
+
 def summarise_methods(transfers):
     """Success rate and mean delta per method, in the order in which the methods first appear.
 

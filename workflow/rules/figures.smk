@@ -28,12 +28,17 @@ FIGURES = {
         "class_transfer_rate": ["transfers"],
         "gain_loss": ["transfers", "models"],
         "delta_matrix": ["transfers", "models"],
+        "learning_curves": ["histories"],
     },
     "What explains it": {
         "delta_by_difference": ["transfers", "complementarity"],
         "delta_by_property": ["transfers", "models"],
         "property_correlation": ["transfers", "complementarity", "models"],
         "property_regression": ["transfers", "complementarity", "models"],
+    },
+    "Scaling": {
+        "teacher_count": ["transfers", "complementarity"],
+        "scaling": ["sweeps"],
     },
 }
 # of these, the ones whose tables this study has

@@ -70,8 +70,8 @@ def logits_inputs(splits):
     return inputs
 
 
-def all_transfers(wildcards):
-    """Files of all transfers; where pairs are chosen later, once they are."""
+def transfers_planned():
+    """Every (method, student, teacher, seed); where pairs are chosen later, once they are."""
     if CHOSEN_LATER:
         import pyarrow.parquet  # not at every start
 
@@ -79,28 +79,61 @@ def all_transfers(wildcards):
         found = pyarrow.parquet.read_table(chosen).to_pylist()
     else:
         found = PAIRS
+    return plan.transfers_of(found, METHODS, TEACHER_TARGETS)
+
+
+def all_transfers(wildcards):
+    """Files of all transfers."""
     return [
         f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
-        for method, student, teacher, seed in plan.transfers_of(
-            found, METHODS, TEACHER_TARGETS
-        )
+        for method, student, teacher, seed in transfers_planned()
     ]
 
 
-def recipes_of(block):
-    """Recipes of a block's methods; a seed more is a job more, and no other recipe."""
-    recipes = {method: dict(METHODS[method]) for method in block.methods}
-    for recipe in recipes.values():
-        del recipe["seeds"]
-    return recipes
+def all_points():
+    """(key, value, file) of every transfer of every sweep."""
+    return [
+        (
+            sweep.key,
+            value,
+            f"<results>/{sweep.folder(METHODS, method, value)}/{method}/{student}/{teacher}/{seed}.parquet",
+        )
+        for sweep in SWEEPS
+        for value in sweep.values
+        for method, student, teacher, seed in transfers_planned()
+    ]
 
 
-def log_of(block):
-    """Log of a block's jobs; with the teacher in it where that is a wildcard."""
-    teachers = set(dict(block.targets).values()) & {plan.ANY_TEACHER}
-    return "/".join(
-        [f"<logs>/transfer_{block.name}", "{student}", *teachers, "{seed}.log"]
-    )
+def trainings_planned():
+    """(student, epochs, share of the transfer images) of every transfer, those of sweeps included."""
+    for method, student, _, _ in transfers_planned():
+        own = METHODS[method]
+        swept = [
+            sweep.recipes(METHODS, value)[method]
+            for sweep in SWEEPS
+            for value in sweep.values
+            if sweep.folder(METHODS, method, value) != "transfers"
+        ]
+        for recipe in (own, *swept):
+            yield student, recipe["epochs"], recipe["image_share"]
+
+
+def recipes_of(block, sweep):
+    """Parameter function of a block's recipes; a seed more is a job more, and no other recipe."""
+    recipes = {
+        method: {key: value for key, value in METHODS[method].items() if key != "seeds"}
+        for method in block.methods
+    }
+    if sweep is None:
+        return recipes
+    return lambda wildcards: sweep.recipes(recipes, wildcards.value)
+
+
+def log_of(block, sweep):
+    """Log of a block's jobs; with the value of a sweep and the teacher in it where these are wildcards."""
+    value = f"{sweep.key}/{{value}}/" if sweep else ""
+    teacher = "{teacher}/" if plan.ANY_TEACHER in dict(block.targets).values() else ""
+    return f"<logs>/transfer_{block.name}/{value}{{student}}/{teacher}{{seed}}.log"
 
 
 def transfer_inputs(block):

@@ -67,8 +67,7 @@ else:
             zoo=ZOO,
             geometry=GEOMETRY,
             views=lookup("views/count", within=config),
-            transfers=plan.transfers_of(PAIRS, METHODS, TEACHER_TARGETS),
-            methods=METHODS,
+            trainings=lambda wildcards: list(trainings_planned()),
             code=code_of("estimate"),
         script:
             "../scripts/estimate.py"

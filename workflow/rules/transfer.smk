@@ -2,13 +2,16 @@
 
 INPUTS
     BLOCKS, METHODS  the jobs, and the recipe of each method (pairs.smk)
+    config["sweep"]  keys of the recipe, each with values for which all transfers are made again
     <results>/logits/transfer/{model}.npy of student and teachers, <results>/pixels/{split}/{geometry}.npy
     <results>/predictions/evaluation/{model}.parquet of student and teachers, weights of the student
 
 OUTPUTS
     transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
-    gather_transfers         <results>/transfers.parquet
+    transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
+    gather_transfers         <results>/transfers.parquet, <results>/histories.parquet
+    gather_sweeps            <results>/sweeps.parquet
     summarise_transfers      <results>/summary.txt
 
 STEPS
@@ -17,28 +20,35 @@ STEPS
     `update`: a job that a new teacher joins finds the others' files in place and makes that one alone.
 """
 
+import itertools
 import re
 
-for block in BLOCKS:
+SWEEPS = plan.sweeps_of(config.get("sweep", {}))
+TABLES.append("histories")
+TABLES += ["sweeps"] * bool(SWEEPS)
+
+for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
+    folder = f"sweeps/{sweep.key}/{{value}}" if sweep else "transfers"
 
     rule:
         name:
-            f"transfer_{block.name}"
+            f"transfer_{sweep.key}_{block.name}" if sweep else f"transfer_{block.name}"
         input:
             unpack(transfer_inputs(block)),
             index="<results>/images/transfer.parquet",
         output:
             [
                 update(
-                    f"<results>/transfers/{method}/{{student}}/{teacher}/{{seed}}.parquet"
+                    f"<results>/{folder}/{method}/{{student}}/{teacher}/{{seed}}.parquet"
                 )
                 for method, teacher in block.targets
             ],
         log:
-            log_of(block),
+            log_of(block, sweep),
         wildcard_constraints:
             student="|".join(map(re.escape, block.students)),
             teacher=r"\w+(\.\w+)+",
+            value="|".join(map(re.escape, sweep.values)) if sweep else ".*",
         resources:
             mem_mb=growing(4000),
             runtime=growing(480),
@@ -49,7 +59,7 @@ for block in BLOCKS:
         params:
             targets=block.named_targets,
             teachers=block.teachers,
-            methods=recipes_of(block),
+            methods=recipes_of(block, sweep),
             student=student_of,
             code=code_of("transfer"),
         script:
@@ -60,7 +70,8 @@ rule gather_transfers:
     input:
         all_transfers,
     output:
-        "<results>/transfers.parquet",
+        transfers="<results>/transfers.parquet",
+        histories="<results>/histories.parquet",
     log:
         "<logs>/gather_transfers.log",
     resources:
@@ -70,13 +81,31 @@ rule gather_transfers:
         "../scripts/gather_transfers.py"
 
 
+if SWEEPS:
+
+    rule gather_sweeps:
+        input:
+            lambda wildcards: [file for _, _, file in all_points()],
+        output:
+            "<results>/sweeps.parquet",
+        log:
+            "<logs>/gather_sweeps.log",
+        resources:
+            mem_mb=growing(1000),
+            runtime=growing(30),
+        params:
+            points=lambda wildcards: [point[:2] for point in all_points()],
+        script:
+            "../scripts/gather_sweeps.py"
+
+
 localrules:
     summarise_transfers,
 
 
 rule summarise_transfers:
     input:
-        transfers=rules.gather_transfers.output,
+        transfers=rules.gather_transfers.output.transfers,
     output:
         "<results>/summary.txt",
     log:

@@ -3,7 +3,9 @@
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
+    from transfer_atlas.properties import describe_histories
     from transfer_atlas.tables import gather, write_table
 
     frame, cost = gather(snakemake.input, "transfers")
-    write_table(frame, "transfers", snakemake.output[0], cost)
+    write_table(frame, "transfers", snakemake.output.transfers, cost)
+    write_table(describe_histories(frame), "histories", snakemake.output.histories, cost)

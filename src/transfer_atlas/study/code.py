@@ -9,7 +9,16 @@ PACKAGE = Path(__file__).parents[1]
 # rooms that make no number: an edit of how a job logs or writes must not train a zoo again
 PLUMBING = {
     PACKAGE / name
-    for name in ("errors.py", "files.py", "jobs.py", "provenance.py", "schemas.py", "tables.py", "study/gpus.py")
+    for name in (
+        "columns.py",
+        "errors.py",
+        "files.py",
+        "jobs.py",
+        "provenance.py",
+        "schemas.py",
+        "tables.py",
+        "study/gpus.py",
+    )
 }
 
 

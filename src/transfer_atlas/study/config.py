@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from transfer_atlas.errors import InputError, did_you_mean
 
 # what a study of predictions made elsewhere has no use for
-OF_IMAGES = ("seed", "images", "geometry", "views", "zoo", "pairs", "transfer")
+OF_IMAGES = ("seed", "images", "geometry", "views", "zoo", "pairs", "transfer", "sweep")
 
 
 def load_schema(path):
@@ -44,6 +44,10 @@ def check_study(config, schema):
             raise InputError(
                 f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
             )
+    recipe = schema["properties"].get("transfer", {}).get("properties", {})
+    for key, values in config.get("sweep", {}).items():
+        for value in values:
+            check({key: value}, {"properties": {key: recipe[key]}}, "config: section 'sweep'")
 
 
 def _remove_nulls(value):

@@ -101,6 +101,8 @@ PATHS = {
     "recommendations": "results/<study>/recommend/<student>.parquet",
     "recommendation_checks": "results/<study>/recommend/checks.parquet",
     "transfers": "results/<study>/transfers.parquet and transfers/<method>/<student>/<teacher>/<seed>.parquet",
+    "histories": "results/<study>/histories.parquet",
+    "sweeps": "results/<study>/sweeps.parquet",
 }
 
 

@@ -99,6 +99,32 @@ def _control_blocks(controls, methods, students):
     ]
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """One key of the recipe and the values that it takes, by the names that they have in paths."""
+
+    key: str
+    values: dict
+
+    def recipes(self, methods, value):
+        """The recipes of methods with the value of that name in place of their own."""
+        return {name: recipe | {self.key: self.values[value]} for name, recipe in methods.items()}
+
+    def folder(self, methods, method, value):
+        """Where the transfers of a method with the value of that name lie: the study's own where it is its value already."""
+        own = methods[method][self.key] == self.values[value]
+        return "transfers" if own else f"sweeps/{self.key}/{value}"
+
+
+def sweeps_of(section):
+    """The sweeps of a study.
+
+    Args:
+        section: config section `sweep`.
+    """
+    return [Sweep(key, {str(value): value for value in values}) for key, values in section.items()]
+
+
 def transfers_of(pairs, methods, teacher_targets):
     """Every (method, student, teacher, seed) of a study, in the order of its table.
 

@@ -18,7 +18,7 @@ from transfer_atlas.logits.inference import infer_batches, open_logits
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.tables import exclusion, read_metadata, read_table, write_table
 from transfer_atlas.transfer.loop import transfer_knowledge
-from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, no_measures
+from transfer_atlas.transfer.measures import HISTORY, describe_collapse, gain_and_loss, measure_transfer, no_measures
 from transfer_atlas.zoo.build import build_model
 
 
@@ -189,14 +189,25 @@ def _make_row(spec, student, teacher, checkpoint):
     if teacher is not None:
         knows, answers = read_table(teacher.predictions, ["correct"])["correct"].to_numpy(), open_logits(teacher.logits)
     views, own = student.transfer_views, student.answers
+
+    def evaluate(network):
+        gain, loss = gain_and_loss(student.correct, student.answer(network, checkpoint.stop))
+        return {"epoch_gain": float(gain), "epoch_loss": float(loss)}
+
+    curves = evaluate if spec.evaluate_epochs else None
     try:
-        history = transfer_knowledge(spec, model, views, student.labels, own, answers, student.device, checkpoint)
+        history = transfer_knowledge(
+            spec, model, views, student.labels, own, answers, student.device, checkpoint, curves
+        )
     except DiskError:
         raise
     except InputError as error:
         return {**identity, "remark": f"diverged: {error}", **no_measures(len(student.evaluation))}
     measures = measure_transfer(student.correct, student.answer(model, checkpoint.stop), knows, student.evaluation)
+    if spec.evaluate_epochs:
+        for name in ("gain", "loss"):
+            history.setdefault(f"epoch_{name}", []).append(float(measures[name]))
     remark = describe_collapse(
         measures["accuracy_before"], measures["accuracy_after"], student.classes, measures["images"]
     )
-    return {**identity, "remark": remark, **measures, **history}
+    return {**identity, "remark": remark, **measures, **dict.fromkeys(HISTORY), **history}

@@ -1,5 +1,6 @@
 """One transfer: a student learns from answers that are already on disk."""
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -41,6 +42,8 @@ class TransferSpec:
     temperature: float = 1.0
     top_k: int = 0
     slow_weights: dict | None = None
+    image_share: float = 1.0
+    evaluate_epochs: bool = False
 
     def __str__(self):
         """The formula of the objective, for the log."""
@@ -57,7 +60,9 @@ class TransferSpec:
         return f"{self.method} {self.teacher or 'no teacher'} -> {self.student}, seed {self.seed}: {' + '.join(parts)}"
 
 
-def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logits, device, checkpoint=None):
+def transfer_knowledge(
+    spec, model, views, labels, student_logits, teacher_logits, device, checkpoint=None, evaluate=None
+):
     """Train the student in place; one forward and one backward pass of the student per step, nothing else.
 
     Args:
@@ -69,9 +74,11 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
         teacher_logits: answers of the teacher to all views, [views, images, classes]; None for the controls.
         device: where to train.
         checkpoint: where the training goes on from, and is kept; None for nowhere.
+        evaluate: function of the student in eval mode to a dict of measures, called after every epoch but the last
+            (whose result is the transfer's); None for no such measures.
 
     Returns:
-        Dict of per-epoch lists: epoch_objective, epoch_accuracy, epoch_teacher_share.
+        Dict of per-epoch lists: epoch_objective, epoch_accuracy, epoch_teacher_share, and those of `evaluate`.
 
     Raises:
         Stopped: the checkpoint was asked to stop.
@@ -82,10 +89,11 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
     labels = torch.tensor(np.asarray(labels), dtype=torch.long, device=device)
     progress = _begin(spec, model, device)
     checkpoint.resume(progress)
-    steps_per_epoch = -(-len(labels) // spec.batch_size)
+    images = nested_subset(labels.cpu().numpy(), spec.image_share)
+    steps_per_epoch = -(-len(images) // spec.batch_size)
     while progress.epoch < spec.epochs:
         view = progress.epoch % len(views)
-        batches = np.array_split(progress.generator.permutation(len(labels)), steps_per_epoch)
+        batches = np.array_split(images[progress.generator.permutation(len(images))], steps_per_epoch)
         for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
             here = labels[torch.from_numpy(batch).to(device)]
             target, from_teacher = _target(spec, view, batch, student_logits, teacher_logits, here)
@@ -95,12 +103,40 @@ def transfer_knowledge(spec, model, views, labels, student_logits, teacher_logit
             right = (logits.detach().argmax(dim=1) == here).sum()
             progress.add(objectives.detach().double().sum(), right, from_teacher.sum())
             checkpoint.step(progress)
-        _end_epoch(progress, len(labels))
+        _end_epoch(progress, len(images), spec, evaluate)
         checkpoint.step(progress)
     if progress.slow is not None:
         model.load_state_dict(progress.slow.state)
     model.eval()
     return progress.history
+
+
+def nested_subset(labels, share):
+    """Images of a share of the transfer images, stratified by class; every share holds the smaller ones.
+
+    Args:
+        labels: int [images].
+        share: above 0, at most 1.
+
+    Returns:
+        int [share * images, rounded, at least 1], rising: the same whatever the transfer's seed.
+    """
+    drawn = np.random.default_rng(0).permutation(len(labels))
+    place = np.empty(len(labels))  # of an image within its class, 0 to 1
+    for label in np.unique(labels):
+        of_class = drawn[labels[drawn] == label]
+        place[of_class] = (np.arange(len(of_class)) + 0.5) / len(of_class)
+    first = np.lexsort((drawn.argsort(), place))
+    return np.sort(first[: max(1, round(share * len(labels)))])
+
+
+def _result(progress):
+    """The network that the transfer so far ends with, in eval mode; a copy where it is the slow average."""
+    if progress.slow is None:
+        return progress.model.eval()
+    slow = copy.deepcopy(progress.model).eval()
+    slow.load_state_dict(progress.slow.state)
+    return slow
 
 
 def _begin(spec, model, device):
@@ -163,16 +199,21 @@ def _target(spec, view, rows, student_logits, teacher_logits, labels):
     )
 
 
-def _end_epoch(progress, images):
-    """Keep the means of an epoch over its images, if they are numbers."""
+def _end_epoch(progress, images, spec, evaluate):
+    """Keep the means of an epoch over its images, if they are numbers, and what is measured after it."""
     if not math.isfinite(progress.objectives):
         raise InputError(
             f"the objective is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
         )
+    measures = {}
+    if evaluate is not None and progress.epoch + 1 < spec.epochs:
+        measures = evaluate(_result(progress))
+        set_mode(progress.model, spec.batch_norm)
     progress.end_epoch(
         epoch_objective=float(progress.objectives) / images,
         epoch_accuracy=float(progress.right) / images,
         epoch_teacher_share=float(progress.taught) / images,
+        **measures,
     )
 
 

@@ -20,7 +20,12 @@ MEASURES = (
     *(f"top{percent}_gain_share" for percent in TOP_PERCENTS),
 )
 
-HISTORY = ("epoch_objective", "epoch_accuracy", "epoch_teacher_share")
+HISTORY = ("epoch_objective", "epoch_accuracy", "epoch_teacher_share", "epoch_gain", "epoch_loss")
+
+
+def gain_and_loss(before, after):
+    """Shares of images that are wrong before and right after, and right before and wrong after; bool [images] each."""
+    return (~before & after).sum() / len(before), (before & ~after).sum() / len(before)
 
 
 def measure_transfer(before, after, teacher, labels):
@@ -35,8 +40,7 @@ def measure_transfer(before, after, teacher, labels):
     Returns:
         Dict of the measures in the transfers table; NaN where a measure needs a teacher or a flip.
     """
-    images = len(before)
-    gain, loss = (~before & after).sum() / images, (before & ~after).sum() / images
+    images, (gain, loss) = len(before), gain_and_loss(before, after)
     return {
         "accuracy_before": before.mean(),
         "accuracy_after": after.mean(),

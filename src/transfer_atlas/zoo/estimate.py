@@ -12,7 +12,7 @@ TERA_FLOPS = 10
 STEP = 3
 
 
-def estimate_study(rows, geometries, images, views, classes, transfers, methods):
+def estimate_study(rows, geometries, images, views, classes, trainings):
     """Estimate images looked at, gigabytes on disk and hours of compute per stage.
 
     Args:
@@ -21,8 +21,7 @@ def estimate_study(rows, geometries, images, views, classes, transfers, methods)
         images: dict of split (train, evaluation, transfer) to its number of images.
         views: views of each transfer image.
         classes: number of classes.
-        transfers: list of (method, student, teacher, seed).
-        methods: dict of method to its recipe.
+        trainings: list of (student, epochs, share of the transfer images), one per transfer.
 
     Returns:
         Text of a few lines. Hours come from multiply-accumulates at a rate that the text states.
@@ -32,12 +31,12 @@ def estimate_study(rows, geometries, images, views, classes, transfers, methods)
     sides = {tuple(sorted(geometry.items())): geometry["input_size"] for geometry in geometries.values()}
     pixels = sum((images["evaluation"] + images["transfer"]) * 3 * side**2 for side in sides.values())
     steps = Counter()
-    for method, student, _, _ in transfers:
-        steps[student] += STEP * methods[method]["epochs"] * images["transfer"] + images["evaluation"]
+    for student, epochs, share in trainings:
+        steps[student] += STEP * epochs * share * images["transfer"] + images["evaluation"]
     table = pd.DataFrame(
         {
             "stage": ["decoded images", "logits", "transfers"],
-            "jobs": [2 * len(sides), len(rows), len(transfers)],
+            "jobs": [2 * len(sides), len(rows), len(trainings)],
             "GB": [pixels / 1e9, len(rows) * answers * classes * 2 / 1e9, 0.0],
             "hours": [
                 float("nan"),

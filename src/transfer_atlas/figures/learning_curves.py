@@ -1,0 +1,48 @@
+"""What each epoch of a transfer gives and takes."""
+
+import numpy as np
+
+from transfer_atlas.figures.style import method_panels, paper_style, say_empty
+from transfer_atlas.statistics import mean_over_students
+
+
+def plot_learning_curves(histories):
+    """Gain and loss after each epoch, one panel per method; the objective where a study evaluates the last epoch alone.
+
+    Args:
+        histories: the histories table.
+
+    Returns:
+        Figure; bands are standard errors over students.
+    """
+    methods = list(histories["method"].unique())
+    evaluated = histories["gain"].notna().any()
+    curves = {"gain": ("C2", "o-"), "loss": ("C3", "s--")} if evaluated else {"objective": ("C0", "o-")}
+    with paper_style():
+        figure, axes = method_panels(methods, 2.3, sharex=True, sharey=bool(evaluated))
+        if not methods:
+            say_empty(axes[0], "no transfer of this study has a result")
+            return figure
+        for ax, method in zip(axes, methods, strict=True):
+            rows = histories[histories["method"] == method]
+            for column, style in curves.items():
+                _plot_curve(ax, rows, column, *style)
+            ax.xaxis.get_major_locator().set_params(integer=True)
+        if evaluated:
+            axes[0].set_ylabel("% of images")
+            axes[0].legend(loc="best")
+        else:
+            axes[0].set_ylabel("mean objective (nats)")
+        below = "" if evaluated else " (gain and loss: transfer.evaluate_epochs)"
+        figure.supxlabel(f"epochs{below}", fontsize=8)
+    return figure
+
+
+def _plot_curve(ax, rows, column, colour, line):
+    scale = 1 if column == "objective" else 100
+    known = rows.dropna(subset=[column])
+    found = [(epoch, *mean_over_students(here, column)) for epoch, here in known.groupby("epoch")]
+    start = [] if column == "objective" else [(0, 0.0, 0.0)]  # before the first epoch nothing has changed
+    epochs, mean, error = np.array(start + found, float).reshape(-1, 3).T
+    ax.plot(epochs, scale * mean, line, color=colour, label=column, markersize=3)
+    ax.fill_between(epochs, scale * (mean - error), scale * (mean + error), color=colour, alpha=0.2, linewidth=0)

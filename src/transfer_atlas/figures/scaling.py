@@ -1,0 +1,80 @@
+"""How the delta grows with one key of the recipe: data, epochs, learning rate."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import NullLocator
+
+from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty
+from transfer_atlas.statistics import mean_over_students
+
+KEY_NAMES = {
+    "image_share": "share of the transfer images (%)",
+    "epochs": "epochs",
+    "lr": "learning rate",
+    "batch_size": "batch size (images)",
+}
+
+
+def plot_scaling(sweeps):
+    """Mean delta above, mean gain and loss below, against the value of each key that a study sweeps.
+
+    Args:
+        sweeps: the sweeps table.
+
+    Returns:
+        Figure with one column per key; bars are standard errors over students.
+    """
+    keys = list(sweeps["key"].unique())
+    with paper_style():
+        columns = max(1, len(keys))
+        size = (TWO_COLUMNS if columns > 1 else TWO_COLUMNS * 0.6, 3.8)
+        figure, axes = plt.subplots(2, columns, figsize=size, squeeze=False, sharex="col", sharey="row")
+        if sweeps["delta"].notna().sum() == 0:
+            say_empty(axes[0, 0], "no transfer of these sweeps has a result")
+            say_empty(axes[1, 0], "")
+            return figure
+        for column, key in enumerate(keys):
+            _plot_key(axes[:, column], sweeps[sweeps["key"] == key])
+            axes[1, column].set_xlabel(KEY_NAMES.get(key, key.replace("_", " ")))
+        axes[0, 0].set_ylabel("mean transfer delta (points)")
+        axes[1, 0].set_ylabel("mean gain (solid) and loss\n(dashed; % of images)")
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _plot_key(axes, rows):
+    places, names = _places(rows)
+    for number, (method, of_method) in enumerate(rows.groupby("method", sort=False)):
+        style = {"color": f"C{number % 9}", "marker": "osD^v<>P"[number % 8], "markersize": 3.5}
+        by_value = of_method.groupby("value", sort=False)
+        x = [places[value] for value in by_value.groups]
+        mean, error = (100 * column for column in _means(by_value, "delta"))
+        axes[0].errorbar(x, mean, error, elinewidth=0.7, label=method_name(method), **style)
+        for column, line in (("gain", "-"), ("loss", "--")):
+            axes[1].plot(x, 100 * _means(by_value, column)[0], line, **style)
+    axes[0].axhline(0, color="black", linewidth=0.6)
+    if _is_wide(list(places.values())):
+        axes[0].set_xscale("log")
+    axes[1].set_xticks(list(places.values()), names)
+    axes[1].xaxis.set_minor_locator(NullLocator())
+
+
+def _means(groups, column):
+    found = [mean_over_students(rows, column) for _, rows in groups]
+    return np.array([mean for mean, _ in found]), np.nan_to_num([error for _, error in found])
+
+
+def _places(rows):
+    """Where the values of a key stand on its axis, rising, and what is written there."""
+    values = rows["value"].unique()
+    numbers = pd.to_numeric(pd.Series(values), errors="coerce")
+    if numbers.isna().any():
+        return {value: place for place, value in enumerate(values)}, list(values)
+    numbers = numbers * (100 if (rows["key"] == "image_share").all() else 1)
+    places = dict(sorted(zip(values, numbers, strict=True), key=lambda item: item[1]))
+    return places, [f"{number:g}" for number in places.values()]
+
+
+def _is_wide(places):
+    return min(places) > 0 and max(places) >= 8 * min(places)
