@@ -14,11 +14,9 @@ from transfer_atlas.files import save_array
 from transfer_atlas.images.index import index_images, read_index, stratified_subset
 from transfer_atlas.images.parquet_shards import ParquetShards
 from transfer_atlas.images.pixels import decode_images, open_pixels
-from transfer_atlas.images.views import Views, make_view
 from transfer_atlas.study.sources import image_files
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
-TRANSFORMS = [{"name": "RandomHorizontalFlip"}, {"name": "ColorJitter", "brightness": 0.5}]
 
 
 def write_dataset(path, labels, images=None, names=None):
@@ -161,39 +159,3 @@ def test_decoded_images_equal_timms_own_evaluation_transform(pixels):
     data = pq.read_table(FASHION / "test.parquet").column("image")[7].as_py()["bytes"]
     expected = transform(Image.open(io.BytesIO(data)).convert("RGB"))
     assert torch.equal(torch.from_numpy(pixels[7].copy()).permute(2, 0, 1) / 255, expected)
-
-
-def test_a_view_depends_on_seed_image_and_number_alone(pixels):
-    ids = [f"train/{n:08d}" for n in range(40)]
-    view = make_view(pixels, ids, 1, TRANSFORMS, seed=0)
-    assert np.array_equal(make_view(pixels[30:], ids[30:], 1, TRANSFORMS, seed=0), view[30:])
-    assert np.array_equal(make_view(pixels, ids, 0, TRANSFORMS, seed=0), pixels)
-    assert not np.array_equal(make_view(pixels, ids, 2, TRANSFORMS, seed=0), view)
-    assert not np.array_equal(make_view(pixels, ids, 1, TRANSFORMS, seed=1), view)
-
-
-def test_a_view_leaves_the_random_numbers_of_others_alone(pixels):
-    import torch
-
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    make_view(pixels, ["a"] * 40, 1, TRANSFORMS, seed=0)
-    assert torch.equal(before, torch.get_rng_state())
-
-
-def test_a_transform_that_changes_the_size_is_refused(pixels):
-    with pytest.raises(InputError, match="change the size of the images"):
-        make_view(pixels, ["a"] * 40, 1, [{"name": "RandomCrop", "size": 16}], seed=0)
-    with pytest.raises(InputError, match="RandomCrop refuses"):
-        make_view(pixels, ["a"] * 40, 1, [{"name": "RandomCrop"}], seed=0)
-
-
-@pytest.mark.parametrize("kept_bytes", [0, 2**29])
-def test_views_are_the_same_batch_by_batch_and_kept(pixels, monkeypatch, kept_bytes):
-    monkeypatch.setattr("transfer_atlas.images.views.KEPT_BYTES", kept_bytes)
-    ids = [f"train/{n}" for n in range(40)]
-    views, rows = Views(pixels, ids, 3, TRANSFORMS, seed=0), np.array([7, 3, 21])
-    for view in range(3):
-        whole = make_view(pixels, ids, view, TRANSFORMS, seed=0)
-        assert np.array_equal(views.batch(view, rows), whole[rows])
-        assert np.array_equal(views.batch(view, slice(8, 16)), whole[8:16])

@@ -15,7 +15,7 @@ from conftest import infer
 
 from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import DiskError, InputError, Stopped
-from transfer_atlas.images.views import Views, make_view
+from transfer_atlas.images.views import Views, augment
 from transfer_atlas.logits.answers import read_correct
 from transfer_atlas.logits.inference import (
     ClassMeans,
@@ -55,14 +55,13 @@ def test_stored_logits_equal_live_ones_to_float16_rounding(tmp_path, resnet_row)
 
 
 def test_no_more_than_a_batch_of_a_view_is_made_at_a_time(tmp_path, resnet_row, monkeypatch):
-    monkeypatch.setattr("transfer_atlas.images.views.KEPT_BYTES", 0)
     made = []
 
-    def spy(pixels, images, *arguments):
-        made.append(len(images))
-        return make_view(pixels, images, *arguments)
+    def spy(pixels, *arguments):
+        made.append(len(pixels))
+        return augment(pixels, *arguments)
 
-    monkeypatch.setattr("transfer_atlas.images.views.make_view", spy)
+    monkeypatch.setattr("transfer_atlas.images.views.augment", spy)
     views = Views(PIXELS, INDEX["image"], 3, [{"name": "RandomHorizontalFlip"}], 0)
     compute_logits(build_model(resnet_row, 10, 32), views, INDEX, 10, 16, "cpu", tmp_path / "l.npy", "m")
     assert made == 2 * [16, 16, 16, 2]

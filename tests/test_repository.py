@@ -1,6 +1,7 @@
 """The repository agrees with itself."""
 
 import ast
+import inspect
 import re
 import tomllib
 from graphlib import TopologicalSorter
@@ -15,6 +16,7 @@ from running import FIGURES_OF_PAIRS, FIGURES_OF_SWEEPS, FIGURES_OF_TRANSFERS
 from strikes import SLURM
 from torchvision.transforms import v2
 
+from transfer_atlas.images.augmentations import AUGMENTATIONS
 from transfer_atlas.study.code import PACKAGE, digest_of_code, imports_of, meaning_of, modules_of
 from transfer_atlas.study.documentation import fill_in
 
@@ -122,9 +124,12 @@ def test_a_job_depends_on_what_it_imports(script, rooms, strangers):
     assert not {"tables.py", "jobs.py", "errors.py"} & found
 
 
-def test_every_transform_of_the_schema_exists():
-    names = SCHEMA["properties"]["views"]["properties"]["transforms"]["items"]["properties"]["name"]["enum"]
-    assert [name for name in names if not hasattr(v2, name)] == []
+def test_every_transform_of_the_schema_exists_with_its_options():
+    transforms = SCHEMA["properties"]["views"]["properties"]["transforms"]
+    assert list(AUGMENTATIONS) == list(transforms["options"]) == transforms["items"]["properties"]["name"]["enum"]
+    for name, kind in AUGMENTATIONS.items():
+        assert list(inspect.signature(kind.apply).parameters)[2:] == transforms["options"][name]
+        assert hasattr(v2, name)
 
 
 def test_every_rule_has_a_script_of_its_name():

@@ -61,6 +61,9 @@ def test_defaults_are_filled_in(config):
         ("predictions", {"files": "*.csv"}, "a study of predictions made elsewhere does not read 'seed'; remove it"),
         ("transfer.methods", {}, "config: key 'transfer.methods': {} should be non-empty"),
         ("views.transforms", [{"name": "RandomFlip"}], "'RandomFlip' is not one of RandomHorizontalFlip"),
+        ("views.transforms", [{"name": "GaussianBlur", "hue": 0.1}], "GaussianBlur has no option 'hue'"),
+        ("sweep", {"epochs": [1, 0]}, "config: section 'sweep': key 'epochs': 0 is less than the minimum of 1"),
+        ("sweep", {"epoch": [1]}, "'epoch' is not one of image_share, epochs"),
     ],
 )
 def test_a_mistake_in_the_config_is_one_line(config, path, value, line):

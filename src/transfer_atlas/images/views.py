@@ -1,12 +1,11 @@
-"""Deterministic augmented views of images."""
+"""Deterministic augmented views of images: a view is a few numbers, and its pixels are made where they are looked at."""
 
 import hashlib
 
 import numpy as np
+import torch
 
-from transfer_atlas.errors import InputError
-
-KEPT_BYTES = 2**29  # of augmented views in memory
+from transfer_atlas.images.augmentations import AUGMENTATIONS
 
 
 def view_seed(seed, image, view):
@@ -15,82 +14,79 @@ def view_seed(seed, image, view):
     return int.from_bytes(digest, "little") >> 1
 
 
-def make_view(pixels, images, view, transforms, seed):
-    """Augment decoded images; the same call gives the same pixels on any machine and with any workers.
-
-    Args:
-        pixels: uint8 [images, height, width, 3], the evaluation crops, which are view 0.
-        images: ids of the images.
-        view: number of the view; 0 returns `pixels` as it is.
-        transforms: list of {name, probability, **arguments} of torchvision.transforms.v2, applied in order, each
-            with its probability or always.
-        seed: seed of the study.
-
-    Returns:
-        uint8 [images, height, width, 3].
-
-    Raises:
-        InputError: a transform refuses its arguments or changes the size of the image.
-    """
-    if view == 0:
-        return pixels
-    import torch
-
-    augment = _compose(transforms)
-    augmented = np.empty_like(pixels)
-    with torch.random.fork_rng(devices=[]):
-        for number, image in enumerate(images):
-            torch.manual_seed(view_seed(seed, image, view))
-            changed = augment(torch.from_numpy(np.array(pixels[number])).permute(2, 0, 1))
-            if changed.shape[1:] != pixels.shape[1:3]:
-                raise InputError(
-                    f"views.transforms: change the size of the images to {tuple(changed.shape[1:])}, but it must stay {pixels.shape[1:3]}"
-                )
-            augmented[number] = changed.permute(1, 2, 0).numpy()
-    return augmented
-
-
 class Views:
-    """All views of a split, made batch by batch: memory grows neither with images nor with views.
+    """All views of a split, made batch by batch on the device that looks at them.
 
-    Where the augmented views of the whole split are small they are made once and kept, to the same pixels.
+    The same view of an image has the same pixels in any batch, and the same augmentation in every geometry.
     """
 
     def __init__(self, pixels, images, count, transforms, seed):
-        """Arguments as in `make_view`; `count` views, of which view 0 is `pixels`."""
+        """Describe the views; nothing is made.
+
+        Args:
+            pixels: uint8 [images, side, side, 3], the evaluation crops, which are view 0.
+            images: ids of the images.
+            count: number of views.
+            transforms: list of {name, p, **options} (images.augmentations), applied in order, each to a share p of the
+                images; of views 1, 2, ...
+            seed: seed of the study.
+        """
         self.pixels, self.images, self.count = pixels, np.asarray(images), count
         self.transforms, self.seed = transforms, seed
-        self._kept = {} if (count - 1) * pixels.nbytes <= KEPT_BYTES else None
 
     def __len__(self):
         """Number of views."""
         return self.count
 
-    def batch(self, view, rows):
-        """Pixels of some images in one view, uint8 [rows, size, size, 3].
+    def batch(self, view, rows, device="cpu"):
+        """Pixels of some images in one view, uint8 [rows, side, side, 3] on `device`.
 
         Args:
             view: number of the view.
             rows: slice, or int [rows].
+            device: where they are made.
         """
-        if view == 0:
-            return np.array(self.pixels[rows])
-        if self._kept is None:
-            return make_view(np.array(self.pixels[rows]), self.images[rows], view, self.transforms, self.seed)
-        if view not in self._kept:
-            self._kept[view] = make_view(self.pixels, self.images, view, self.transforms, self.seed)
-        return self._kept[view][rows]
+        pixels = torch.from_numpy(np.array(self.pixels[rows])).to(device)
+        if view == 0 or not self.transforms:
+            return pixels
+        numbers = draw_numbers(self.transforms, self.images[rows], view, self.seed).to(device)
+        return augment(pixels, self.transforms, numbers)
 
 
-def _compose(transforms):
-    from torchvision.transforms import v2
+def draw_numbers(transforms, images, view, seed):
+    """The random numbers that make one view of some images, float32 [images, numbers], uniform in 0 to 1.
 
-    steps = []
+    Args:
+        transforms: as in `Views`; each takes one number for whether it is applied, and then its own.
+        images: ids.
+        view: number of the view.
+        seed: seed of the study.
+    """
+    width = sum(1 + AUGMENTATIONS[transform["name"]].numbers for transform in transforms)
+    numbers, generator = torch.empty(len(images), width), torch.Generator()
+    for row, image in zip(numbers, images, strict=True):
+        generator.manual_seed(view_seed(seed, image, view))
+        torch.rand(width, generator=generator, out=row)
+    return numbers
+
+
+def augment(pixels, transforms, numbers):
+    """Apply transforms by their numbers.
+
+    Args:
+        pixels: uint8 [images, side, side, 3].
+        transforms: as in `Views`.
+        numbers: of `draw_numbers`, on the device of the pixels.
+
+    Returns:
+        uint8 [images, side, side, 3].
+    """
+    images = pixels.permute(0, 3, 1, 2).float() / 255
     for transform in transforms:
-        arguments = {key: value for key, value in transform.items() if key not in ("name", "probability")}
-        try:
-            step = getattr(v2, transform["name"])(**arguments)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"views.transforms: {transform['name']} refuses {arguments}: {error}") from None
-        steps.append(v2.RandomApply([step], transform["probability"]) if "probability" in transform else step)
-    return v2.Compose(steps or [v2.Identity()])
+        kind = AUGMENTATIONS[transform["name"]]
+        options = {key: value for key, value in transform.items() if key not in ("name", "p")}
+        chance, own, numbers = numbers[:, 0], numbers[:, 1 : 1 + kind.numbers], numbers[:, 1 + kind.numbers :]
+        chosen = chance < transform.get("p", kind.p)
+        if chosen.any():
+            images[chosen] = kind.apply(images[chosen], own[chosen], **options).clamp(0, 1)
+    return (255 * images).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()

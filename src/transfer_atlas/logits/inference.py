@@ -21,7 +21,7 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0):
 
     Args:
         model: network in eval mode on `device`.
-        pixels_of: function of a slice of the images to their uint8 [rows, size, size, 3].
+        pixels_of: function of a slice of the images to their uint8 [rows, size, size, 3], a tensor or an array.
         images: number of images.
         batch_size: images per forward pass.
         device: where the model is.
@@ -32,8 +32,12 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0):
     for start in tqdm(starts, desc="infer", unit="batch", mininterval=2):
         rows = slice(start, min(start + batch_size, images))
         with torch.inference_mode():
-            logits = model(to_input(torch.tensor(pixels_of(rows)))).float().cpu()
+            logits = model(to_input(_as_tensor(pixels_of(rows)))).float().cpu()
         yield rows, logits
+
+
+def _as_tensor(pixels):
+    return pixels if isinstance(pixels, torch.Tensor) else torch.tensor(pixels)
 
 
 def compute_logits(model, views, index, classes, batch_size, device, path, name, checkpoint=None):
@@ -65,7 +69,7 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
         if not fresh:
             checkpoint.resume(answered)
         for view in range(answered.view, len(views)):
-            pixels_of, first = partial(views.batch, view), answered.step
+            pixels_of, first = partial(views.batch, view, device=device), answered.step
             for rows, logits in infer_batches(model, pixels_of, len(index), batch_size, device, first):
                 _check_finite(logits, rows, view, name)
                 stored[view, rows] = to_storage(logits).numpy()

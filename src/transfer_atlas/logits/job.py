@@ -40,7 +40,7 @@ def answer_images(
         weights: weights file, or None for the hub's.
         splits: dict of split to Split; the confusions are those of `evaluation`.
         confusions: .npy file of `ClassMeans.means` to write.
-        transforms: as in `images.views.make_view`.
+        transforms: as in `images.views.Views`.
         seed: seed of the study.
         on_error: `exclude` leaves a model that gives no usable answers out of the study: its tables have no rows.
         device: where to compute.

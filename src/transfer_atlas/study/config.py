@@ -44,6 +44,10 @@ def check_study(config, schema):
             raise InputError(
                 f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
             )
+    for transform in config.get("views", {}).get("transforms", []):
+        known = schema["properties"]["views"]["properties"]["transforms"]["options"][transform["name"]]
+        if unknown := sorted(set(transform) - {"name", "p", *known}):
+            raise InputError(f"config: views.transforms: {transform['name']} has no option '{unknown[0]}'")
     recipe = schema["properties"].get("transfer", {}).get("properties", {})
     for key, values in config.get("sweep", {}).items():
         for value in values:

@@ -37,7 +37,7 @@ class Student:
         logits: its answers to all views of the transfer images.
         predictions: predictions table of the evaluation images.
         views: number of views.
-        transforms: as in `images.views.make_view`.
+        transforms: as in `images.views.Views`.
         seed: seed of the study.
         device: where it is trained.
     """

@@ -97,7 +97,7 @@ def transfer_knowledge(
         for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
             here = labels[torch.from_numpy(batch).to(device)]
             target, from_teacher = _target(spec, view, batch, student_logits, teacher_logits, here)
-            logits = model(to_input(torch.from_numpy(views.batch(view, batch))))  # [batch, classes]
+            logits = model(to_input(views.batch(view, batch, device)))  # [batch, classes]
             objectives = _objective(spec, logits, target, here)  # [batch]
             _step(progress, objectives.mean(), spec, progress.epoch + progress.step / steps_per_epoch, len(batch))
             right = (logits.detach().argmax(dim=1) == here).sum()
