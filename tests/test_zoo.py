@@ -121,12 +121,15 @@ def test_input_is_normalised_as_the_model_expects(resnet_row):
 
 def test_an_estimate_by_hand():
     """Two models of ResNet-50's 4.09 giga multiply-accumulates, two geometries, one transfer of two epochs."""
-    rows = {name: {"model": name, "architecture": "resnet50", "kwargs": {}} for name in ("a.t", "b.t")}
+    rows = {
+        name: {"model": name, "architecture": "resnet50", "kwargs": {}, "weights": "hub"} for name in ("a.t", "b.t")
+    }
     crop = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bicubic"}
     geometries = {"a.t": crop | {"input_size": 224}, "b.t": crop | {"input_size": 224, "crop_pct": 0.9}}
     images = {"train": 1_000_000, "evaluation": 50_000, "transfer": 100_000}
     text = estimate_study(rows, geometries, images, 4, 1000, [("a.t", 2, 1.0)])
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
+    assert float(lines["weights"][-1]) == pytest.approx(2 * 25.56e6 * 4 / 1e9, rel=0.01)
     assert float(lines["decoded"][-1]) == pytest.approx(2 * 150_000 * 3 * 224**2 / 1e9, rel=0.01)
     gigabytes, hours = map(float, lines["logits"][-2:])
     assert gigabytes == pytest.approx(2 * 450_000 * 1000 * 2 / 1e9, rel=0.01)

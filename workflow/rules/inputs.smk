@@ -12,13 +12,17 @@ def growing(amount):
 
 
 def weights_of(model):
-    """Weights file that a model is read from: trained here, local, or none for the hub."""
+    """Weights file that a model is read from: trained here, fetched from the hub, or local."""
     weights = ZOO[model]["weights"]
-    if weights == "hub":
-        return []
-    if weights.startswith(sheet.TRAINED_HERE):
+    if weights == "hub" or weights.startswith(sheet.TRAINED_HERE):
         return f"<results>/weights/{model}.safetensors"
     return weights
+
+
+def source_of(wildcards):
+    """What of a model's row says where its weights come from."""
+    named = ("model", "architecture", "revision", "sha256")
+    return {key: cell for key, cell in ZOO[wildcards.model].items() if key in named}
 
 
 def pixels_of(model, split):

@@ -6,9 +6,12 @@ INPUTS
 
 OUTPUTS
     ZOO, GEOMETRY  the checked rows, and the evaluation geometry of each model
+    fetch_weights  <results>/weights/{model}.safetensors  of the hub, where the study is started
     train_model   <results>/weights/{model}.safetensors
     describe_zoo  <results>/models.parquet  recipe, size, family and accuracy per model
 """
+
+import re
 
 try:
     ZOO |= sheet.read_zoo(
@@ -26,6 +29,28 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 
+TRAINED = [
+    model for model in ZOO if ZOO[model]["weights"].startswith(sheet.TRAINED_HERE)
+]
+FETCHED = [model for model in ZOO if ZOO[model]["weights"] == "hub"]
+
+
+rule fetch_weights:
+    output:
+        "<results>/weights/{model}.safetensors",
+    log:
+        "<logs>/fetch_weights/{model}.log",
+    wildcard_constraints:
+        model="|".join(map(re.escape, FETCHED)) or "none",
+    localrule: True
+    params:
+        row=source_of,
+        classes=lookup("images/classes", within=config),
+        code=code_of("fetch_weights"),
+    script:
+        "../scripts/fetch_weights.py"
+
+
 rule train_model:
     input:
         pixels=train_pixels_of,
@@ -34,6 +59,8 @@ rule train_model:
         "<results>/weights/{model}.safetensors",
     log:
         "<logs>/train_model/{model}.log",
+    wildcard_constraints:
+        model="|".join(map(re.escape, TRAINED)) or "none",
     resources:
         mem_mb=growing(4000),
         runtime=growing(240),

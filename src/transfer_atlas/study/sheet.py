@@ -66,6 +66,9 @@ def _typed(row, schema, where):
         try:
             typed[key] = cell if kind == "string" else json.loads(cell)
         except json.JSONDecodeError:
+            if "string" in kind:
+                typed[key] = cell
+                continue
             raise InputError(f"{where}: column '{key}' should be {kind} in JSON, not {cell!r}") from None
     return typed
 

@@ -1,7 +1,9 @@
 """The models: built by timm or a callable of the user, with weights from the hub, a local file or trained here."""
 
 import pkgutil
+import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import timm
@@ -26,8 +28,9 @@ def build_model(row, classes, input_size, weights=None, seed=0):
         row: row of the zoo sheet: model, architecture, kwargs, weights; mean and std where it says them.
         classes: number of classes that the model must answer.
         input_size: side of its input in pixels.
-        weights: safetensors or pth file to load; without one the hub's weights where the row's are `hub`,
-            else a random initialisation.
+        weights: safetensors or pth file to load, its names changed as the row's `key_map` says; of the hub where the
+            row's weights are `hub` (`zoo.fetch`). Without one timm fetches the hub's weights itself, and any other row
+            gives a random initialisation.
         seed: of that initialisation.
 
     Returns:
@@ -37,17 +40,23 @@ def build_model(row, classes, input_size, weights=None, seed=0):
         InputError: unknown architecture, arguments that it refuses, weights that do not load, another
             number of classes.
     """
-    hub = weights is None and row["weights"] == "hub"
+    hub = row["weights"] == "hub"
     overlay = {"input_size": (3, input_size, input_size)} | {
         key: tuple(row[key]) for key in ("mean", "std") if key in row
     }
+    if hub and weights is not None:
+        # through timm's own door, which adapts what the hub holds to the network
+        overlay |= {"file": str(weights), "custom_load": False}
     try:
+        if weights is not None:
+            check_weights(weights)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = _create(row, classes, input_size, hub, overlay)
-        if weights is not None:
-            check_weights(weights)
-            timm.models.load_checkpoint(model, str(weights))
+        if weights is not None and not hub:
+            timm.models.load_checkpoint(
+                model, str(weights), filter_fn=partial(rename_keys, key_map=row.get("key_map", []))
+            )
     except InputError:
         raise
     except Exception as error:
@@ -59,6 +68,38 @@ def build_model(row, classes, input_size, weights=None, seed=0):
     if not getattr(model, "pretrained_cfg", None):
         model.pretrained_cfg = {key: overlay[key] for key in ("mean", "std") if key in overlay}
     return model.eval()
+
+
+def rename_keys(weights, model, key_map):
+    """Give the tensors of a file the names that a network has for them.
+
+    Args:
+        weights: dict of name to tensor, as the file has them.
+        model: the network.
+        key_map: list of [regular expression, replacement], applied in turn to each name, a replacement of None leaving
+            the tensor out; or `order`, where the file lists the network's tensors in the network's order.
+
+    Raises:
+        InputError: another number of tensors, or of numbers in one of them (`order`).
+    """
+    if key_map != "order":
+        for pattern, replacement in key_map:
+            if replacement is None:
+                weights = {name: value for name, value in weights.items() if not re.search(pattern, name)}
+            else:
+                weights = {re.sub(pattern, replacement, name): value for name, value in weights.items()}
+        return weights
+    wanted = model.state_dict()
+    if len(weights) != len(wanted):
+        raise InputError(
+            f"its file has {len(weights)} tensors, but the network {len(wanted)}; key_map: order cannot be"
+        )
+    for (name, value), (other, here) in zip(weights.items(), wanted.items(), strict=True):
+        if value.shape != here.shape:
+            raise InputError(
+                f"its file has {name} {tuple(value.shape)} where the network has {other} {tuple(here.shape)}"
+            )
+    return dict(zip(wanted, weights.values(), strict=True))
 
 
 def save_weights(weights, path, excluded=None):
@@ -91,7 +132,7 @@ def _create(row, classes, input_size, hub, overlay):
         return _call(row, classes, input_size, kwargs)
     if _is_class_path(architecture):
         return _resolve(architecture)(num_classes=classes, img_size=input_size, **kwargs)
-    _check_architecture(row, classes, hub)
+    check_architecture(row, classes, hub)
     return timm.create_model(
         architecture, pretrained=hub, num_classes=classes, pretrained_cfg_overlay=overlay, **kwargs
     )
@@ -125,7 +166,8 @@ def _resolve(value):
     return value
 
 
-def _check_architecture(row, classes, hub):
+def check_architecture(row, classes, hub):
+    """Raise InputError where timm has no such architecture, or no pretrained weights of so many classes (`hub`)."""
     name = row["architecture"].split(".")[0]
     if not timm.is_model(name):
         raise InputError(

@@ -26,7 +26,9 @@ def estimate_study(rows, geometries, images, views, classes, trainings):
     Returns:
         Text of a few lines. Hours come from multiply-accumulates at a rate that the text states.
     """
-    macs = {model: dissect(row, classes, geometries[model]["input_size"])[1].macs for model, row in rows.items()}
+    anatomy = {model: dissect(row, classes, geometries[model]["input_size"])[1] for model, row in rows.items()}
+    macs = {model: parts.macs for model, parts in anatomy.items()}
+    fetched = [parts.parameters for model, parts in anatomy.items() if rows[model]["weights"] == "hub"]
     answers = images["evaluation"] + views * images["transfer"]
     sides = {tuple(sorted(geometry.items())): geometry["input_size"] for geometry in geometries.values()}
     pixels = sum((images["evaluation"] + images["transfer"]) * 3 * side**2 for side in sides.values())
@@ -35,11 +37,11 @@ def estimate_study(rows, geometries, images, views, classes, trainings):
         steps[student] += STEP * epochs * share * images["transfer"] + images["evaluation"]
     table = pd.DataFrame(
         {
-            "stage": ["decoded images", "logits", "transfers"],
-            "jobs": [2 * len(sides), len(rows), len(trainings)],
-            "GB": [pixels / 1e9, len(rows) * answers * classes * 2 / 1e9, 0.0],
+            "stage": ["weights of the hub", "decoded images", "logits", "transfers"],
+            "jobs": [len(fetched), 2 * len(sides), len(rows), len(trainings)],
+            "GB": [4 * sum(fetched) / 1e9, pixels / 1e9, len(rows) * answers * classes * 2 / 1e9, 0.0],
             "hours": [
-                float("nan"),
+                *[float("nan")] * 2,
                 _hours(sum(macs.values()) * answers),
                 _hours(sum(macs[student] * count for student, count in steps.items())),
             ],
@@ -51,7 +53,7 @@ def estimate_study(rows, geometries, images, views, classes, trainings):
             + ", ".join(f"{count:,} {split} images" for split, count in images.items()),
             table.to_string(index=False, float_format="{:,.3g}".format, na_rep=""),
             f"hours: of one device that sustains {TERA_FLOPS} TFLOP/s, from multiply-accumulates; not measured here",
-            "disk: views in memory and the training of models are not counted",
+            "not counted: the training of models",
             "",
         ]
     )

@@ -2,6 +2,7 @@
 
     python -m transfer_atlas.zoo.sheet --classes 1000 > config/imagenet_hub.tsv     all pretrained models of 1,000 classes
     python -m transfer_atlas.zoo.sheet --complete my_zoo.tsv > completed.tsv        empty recipe columns filled in
+    python -m transfer_atlas.zoo.sheet --pin my_zoo.tsv > pinned.tsv                revision and hash of what the hub holds today
 
 The same timm writes the same sheet. The size is the one that a model was trained for, as `timm.data.resolve_data_config`
 has it by default, not the larger one that some are tested at.
@@ -16,6 +17,7 @@ import timm
 
 from transfer_atlas.errors import InputError, did_you_mean
 from transfer_atlas.study.sheet import read_sheet
+from transfer_atlas.zoo.fetch import pin
 
 RECIPE = ("input_size", "crop_pct", "crop_mode", "interpolation", "mean", "std")
 
@@ -64,6 +66,16 @@ def complete(path):
     return rows
 
 
+def pin_all(path):
+    """The rows of a sheet, those of the hub with revision and SHA-256 of their weights as they stand today.
+
+    Raises:
+        InputError: as `zoo.fetch.pin`.
+    """
+    rows = read_sheet(path, ("model", "architecture", "weights"))
+    return [row | (pin(row["architecture"]) if row["weights"] == "hub" else {}) for row in rows]
+
+
 def write(rows, file):
     """Write rows as a tab-separated sheet; columns in the order in which they first appear."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -78,9 +90,13 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--classes", type=int, help="all pretrained models of so many classes")
     what.add_argument("--complete", metavar="SHEET", help="this sheet, with its empty recipe columns filled in")
+    what.add_argument("--pin", metavar="SHEET", help="this sheet, with the revision and hash of each model of the hub")
     arguments = parser.parse_args()
     try:
-        rows = complete(arguments.complete) if arguments.complete else hub_rows(arguments.classes)
+        if arguments.pin:
+            rows = pin_all(arguments.pin)
+        else:
+            rows = complete(arguments.complete) if arguments.complete else hub_rows(arguments.classes)
     except InputError as error:
         sys.exit(f"error: {error}")
     write(rows, sys.stdout)
