@@ -28,9 +28,14 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 
 
-if "predictions" in config:
+if "tables" in config:
+
+    include: "workflow/rules/tables.smk"
+
+elif "predictions" in config:
 
     include: "workflow/rules/predictions.smk"
+    include: "workflow/rules/complementarity.smk"
 
 else:
 
@@ -39,9 +44,9 @@ else:
     include: "workflow/rules/pairs.smk"
     include: "workflow/rules/logits.smk"
     include: "workflow/rules/transfer.smk"
+    include: "workflow/rules/complementarity.smk"
 
 
-include: "workflow/rules/complementarity.smk"
 include: "workflow/rules/recommend.smk"
 include: "workflow/rules/figures.smk"
 
@@ -49,7 +54,7 @@ include: "workflow/rules/figures.smk"
 rule all:
     default_target: True
     input:
-        rules.write_config.output,
+        CONFIGS,
         [f"<results>/{table}.parquet" for table in TABLES],
         SUMMARIES,
         rules.figures.input,

@@ -15,6 +15,7 @@ from transfer_atlas.logits.inference import compute_logits, infer_batches, predi
 from transfer_atlas.properties import describe_histories
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.tables import write_table
+from transfer_atlas.transfer.agreement import compare_with_published
 from transfer_atlas.transfer.block import Student, Teacher
 from transfer_atlas.zoo.build import save_weights
 
@@ -152,9 +153,24 @@ def make_random_study(students, teachers, seed=0):
         "flips_by_class": count_flips_by_class(answers, examples),
         "transfers": transfers,
         "histories": describe_histories(transfers),
+        "agreement": compare_with_published(transfers, publish(transfers, generator)),
         "sweeps": pd.concat([transfers.assign(key=key, value=value) for key, value in points], ignore_index=True),
         "models": models,
     }
+
+
+def publish(transfers, generator):
+    """Published results that agree with a study's up to noise."""
+    means = (
+        transfers.dropna(subset=["teacher"])
+        .groupby(["student", "method"])["delta"]
+        .mean()
+        .reset_index(name="mean_delta")
+    )
+    noise = generator.normal(0, 0.002, len(means))
+    return means.assign(
+        mean_delta=means["mean_delta"] + noise, teachers=20, std_delta=0.01, success_rate=0.5, source="a paper"
+    )
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ FIGURES_OF_TRANSFERS = {
     "learning_curves",
     "teacher_count",
 }
-FIGURES_OF_SWEEPS = {"scaling"}
+FIGURES_ON_REQUEST = {"scaling", "agreement"}
 TABLES = ("models", "complementarity", "pairs", "transfers")
 
 # the embedded study with the same rules and code, cut down to three small models and two pairs

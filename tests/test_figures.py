@@ -26,7 +26,9 @@ NEEDS_MORE = (
     "a correlation needs three transfers with a teacher and a result",
     "a regression needs four students and two transfers per property",
 )
-OF_PAIRS = [figure for figure, tables in TABLES.items() if not {"transfers", "histories", "sweeps"} & set(tables)]
+OF_PAIRS = [
+    figure for figure, tables in TABLES.items() if not {"transfers", "histories", "sweeps", "agreement"} & set(tables)
+]
 OF_TRANSFERS = [figure for figure, tables in TABLES.items() if "transfers" in tables]
 
 
@@ -195,3 +197,15 @@ def test_learning_curves_begin_at_nothing_and_end_with_the_transfer(random_study
     figure = plot("learning_curves", random_study)
     assert figure.axes[0].get_ylabel() == "mean objective (nats)"
     assert "transfer.evaluate_epochs" in figure.get_supxlabel()
+
+
+def test_a_control_that_loses_everything_is_told_and_flattens_nothing(random_study):
+    for table in ("sweeps", "histories"):
+        rows = random_study[table]
+        rows.loc[rows["method"] == "labels", "loss"] = 0.6
+    figure = plot("scaling", random_study)
+    assert figure.axes[0].get_title(loc="left") == "not shown: labels (control) loses up to 60 %"
+    assert figure.axes[3].get_ylim()[1] < 10
+    axes = plot("learning_curves", random_study).axes
+    assert axes[-1].get_title(loc="left") == "labels (control):\nloses 60 %"
+    assert axes[0].get_ylim()[1] < 10

@@ -17,6 +17,7 @@ from running import (
     SMALL,
     SMALL_ZOO,
     SNAKEMAKE,
+    copy_repository,
     overlay_of,
     planned,
     snakemake,
@@ -65,6 +66,37 @@ def test_notebooks_run_on_the_results(finished):
         command = [sys.executable, notebook]
         done = subprocess.run(command, cwd=finished, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_tables_alone_give_figures_recommendations_and_notebooks(finished, tmp_path):
+    """Handed over as results/<study>/*.parquet, to someone who has neither images nor models nor the config."""
+    clone = copy_repository(tmp_path / "transfer-atlas")
+    handed = clone / "results/theirs"
+    handed.mkdir(parents=True)
+    for table in (finished / "results/small").glob("*.parquet"):
+        shutil.copy(table, handed)
+    given = ("--config", "study=theirs", "tables=given")
+    student = "results/theirs/recommend/test_convnext.a.txt"
+    figures = {f"plot_{name}": 1 for name in FIGURES_OF_PAIRS | FIGURES_OF_TRANSFERS}
+    assert planned(clone, *given, overlay=None) == figures
+    snakemake(clone, student, "results/theirs/figures/transfer_delta.png", *given, overlay=None)
+    assert (clone / student).read_text() == recommended(finished, "test_convnext.a")
+    drawn = (clone / "results/theirs/figures/transfer_delta.png").read_bytes()
+    assert drawn == (finished / "results/small/figures/transfer_delta.png").read_bytes()
+    environment = {**os.environ, "TRANSFER_ATLAS_RESULTS": "results/theirs", "PYTHONPATH": str(clone / "src")}
+    for notebook in ("01_zoo_and_pairs", "03_transfers", "04_choose_a_teacher"):
+        command = [sys.executable, f"notebooks/{notebook}.py"]
+        done = subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    done = snakemake(clone, "--dry-run", "--config", "study=nothing", "tables=given", overlay=None, check=False)
+    assert "results/nothing: has no tables (*.parquet)" in done.stdout + done.stderr
+
+
+def recommended(folder, student):
+    """The text that the workflow writes for a student of the small study."""
+    target = f"results/small/recommend/{student}.txt"
+    snakemake(folder, target)
+    return (folder / target).read_text()
 
 
 def test_results_carry_their_recipe(finished):

@@ -223,6 +223,21 @@ SCHEMAS["histories"] = pa.schema(
         share("loss", "images right before the transfer and wrong after the epoch; likewise"),
     ]
 )
+SCHEMAS["agreement"] = pa.schema(
+    [
+        _PAIR[0],
+        _TRANSFER[0],
+        column("teachers", pa.int32(), "teachers of the student here"),
+        share("delta", "mean transfer delta over them, here"),
+        share("delta_standard_error", "standard error of it over teachers"),
+        share("success_rate", "share of them with delta > 0"),
+        column("published_teachers", pa.int32(), "teachers of the student in the publication"),
+        share("published_delta", "mean transfer delta over those"),
+        share("published_standard_error", "standard error of it over teachers"),
+        share("published_success", "share of those with delta > 0; null where it is not published"),
+        column("source", pa.string(), "where the published numbers stand"),
+    ]
+)
 SCHEMAS["sweeps"] = pa.schema(
     [
         column("key", pa.string(), "key of the recipe that was varied"),

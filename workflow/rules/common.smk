@@ -4,7 +4,7 @@ INPUTS
     config  the merged config
 
 OUTPUTS
-    TABLES, SUMMARIES  what this study ends with; the rule files that follow add to them
+    CONFIGS, TABLES, SUMMARIES  what this study ends with; the rule files that follow add to them
     write_config       <results>/config.yaml, the config that the run really used
 """
 
@@ -24,6 +24,7 @@ STUDY = config["study"]
 ZOO = {}
 TABLES = ["models", "classes", "complementarity", "flips_by_class"]
 SUMMARIES = []
+CONFIGS = ["<results>/config.yaml"]
 
 # one job per GPU, unless --resources gpu=N says otherwise; without GPUs no cap, so that jobs run side by side
 if workflow.is_main_process and "gpu" not in workflow.global_resources:

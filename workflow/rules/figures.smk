@@ -29,6 +29,7 @@ FIGURES = {
         "gain_loss": ["transfers", "models"],
         "delta_matrix": ["transfers", "models"],
         "learning_curves": ["histories"],
+        "agreement": ["agreement"],
     },
     "What explains it": {
         "delta_by_difference": ["transfers", "complementarity"],

@@ -12,6 +12,7 @@ OUTPUTS
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
     gather_transfers         <results>/transfers.parquet, <results>/histories.parquet
     gather_sweeps            <results>/sweeps.parquet
+    compare_with_published   <results>/agreement.parquet  where the config names a sheet of published results
     summarise_transfers      <results>/summary.txt
 
 STEPS
@@ -97,6 +98,24 @@ if SWEEPS:
             points=lambda wildcards: [point[:2] for point in all_points()],
         script:
             "../scripts/gather_sweeps.py"
+
+
+if "published" in config:
+    TABLES.append("agreement")
+
+    rule compare_with_published:
+        input:
+            transfers="<results>/transfers.parquet",
+            published=config["published"],
+        output:
+            "<results>/agreement.parquet",
+        log:
+            "<logs>/compare_with_published.log",
+        localrule: True
+        params:
+            code=code_of("compare_with_published"),
+        script:
+            "../scripts/compare_with_published.py"
 
 
 localrules:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transfer_atlas.figures.style import method_panels, paper_style, say_empty
+from transfer_atlas.figures.style import far_controls, method_panels, paper_style, say_empty
 from transfer_atlas.statistics import mean_over_students
 
 
@@ -28,6 +28,7 @@ def plot_learning_curves(histories):
             for column, style in curves.items():
                 _plot_curve(ax, rows, column, *style)
             ax.xaxis.get_major_locator().set_params(integer=True)
+        _leave_out_far(axes, methods, histories)
         if evaluated:
             axes[0].set_ylabel("% of images")
             axes[0].legend(loc="best")
@@ -36,6 +37,18 @@ def plot_learning_curves(histories):
         below = "" if evaluated else " (gain and loss: transfer.evaluate_epochs)"
         figure.supxlabel(f"epochs{below}", fontsize=8)
     return figure
+
+
+def _leave_out_far(axes, methods, histories):
+    """Let the axis end where the other methods do, and say so."""
+    far = far_controls(histories, ["epoch"])
+    near = [line for ax, method in zip(axes, methods, strict=True) if method not in far for line in ax.lines]
+    if far and near:
+        top = 1.4 * max(line.get_ydata().max() for line in near)
+        axes[0].set_ylim(-0.05 * top, top)
+        for ax, method in zip(axes, methods, strict=True):
+            if method in far:
+                ax.set_title(f"{ax.get_title(loc='left')}:\nloses {100 * far[method]:.0f} %", loc="left")
 
 
 def _plot_curve(ax, rows, column, colour, line):

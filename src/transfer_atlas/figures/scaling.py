@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullLocator
 
-from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty
+from transfer_atlas.figures.style import TWO_COLUMNS, far_controls, method_name, paper_style, say_empty
 from transfer_atlas.statistics import mean_over_students
 
 KEY_NAMES = {
@@ -26,6 +26,8 @@ def plot_scaling(sweeps):
         Figure with one column per key; bars are standard errors over students.
     """
     keys = list(sweeps["key"].unique())
+    far = far_controls(sweeps, ["key", "value"])
+    shown = sweeps[~sweeps["method"].isin(far)]
     with paper_style():
         columns = max(1, len(keys))
         size = (TWO_COLUMNS if columns > 1 else TWO_COLUMNS * 0.6, 3.8)
@@ -35,8 +37,11 @@ def plot_scaling(sweeps):
             say_empty(axes[1, 0], "")
             return figure
         for column, key in enumerate(keys):
-            _plot_key(axes[:, column], sweeps[sweeps["key"] == key])
+            _plot_key(axes[:, column], shown[shown["key"] == key])
             axes[1, column].set_xlabel(KEY_NAMES.get(key, key.replace("_", " ")))
+        if far:
+            losses = ", ".join(f"{method_name(method)} loses up to {100 * loss:.0f} %" for method, loss in far.items())
+            axes[0, 0].set_title(f"not shown: {losses}", loc="left")
         axes[0, 0].set_ylabel("mean transfer delta (points)")
         axes[1, 0].set_ylabel("mean gain (solid) and loss\n(dashed; % of images)")
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")

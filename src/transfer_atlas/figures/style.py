@@ -58,6 +58,21 @@ def count_transfers(transfers):
     return f"{len(transfers)} transfers" + (f", {lost} without a result" if lost else "")
 
 
+def far_controls(rows, by):
+    """Controls that lose so much (answers that know nothing) that an axis for them would flatten all others.
+
+    Args:
+        rows: transfers, with gain and loss.
+        by: columns that a point of the figure is one of, beside the method.
+
+    Returns:
+        Dict of method to its largest mean loss, where that is more than five times what any method with a teacher reaches.
+    """
+    means = rows.groupby(["method", *by])[["gain", "loss"]].mean().max(axis=1).groupby("method").max()
+    reached = means.reindex(taught_methods(rows)).max()
+    return {method: means[method] for method in control_methods(rows) if means[method] > 5 * reached}
+
+
 DELTA_TICKS = (-100, -50, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)  # points
 
 

@@ -13,7 +13,12 @@ from jsonschema import Draft202012Validator
 from transfer_atlas.errors import InputError, did_you_mean
 
 # what a study of predictions made elsewhere has no use for
-OF_IMAGES = ("seed", "images", "geometry", "views", "zoo", "pairs", "transfer", "sweep")
+OF_IMAGES = ("seed", "images", "geometry", "views", "zoo", "pairs", "transfer", "published", "sweep")
+# keys that make a study another kind: what it is of, and what it does not read
+KINDS = {
+    "predictions": ("predictions made elsewhere", OF_IMAGES),
+    "tables": ("tables that were handed over", (*OF_IMAGES, "predictions", "complementarity", "on_error")),
+}
 
 
 def load_schema(path):
@@ -35,9 +40,10 @@ def check_study(config, schema):
     """
     _remove_nulls(config)
     _check_kind(config)
-    if "predictions" in config:
-        of_predictions = {key: sub for key, sub in schema["properties"].items() if key not in OF_IMAGES}
-        schema = {**schema, "properties": of_predictions}
+    for key, (_, unused) in KINDS.items():
+        if key in config:
+            used = {name: sub for name, sub in schema["properties"].items() if name not in unused}
+            schema = {**schema, "properties": used}
     check(config, schema, "config")
     for name, method in config.get("transfer", {}).get("methods", {}).items():
         if "target" not in method and method["label_weight"] != 1:
@@ -69,10 +75,9 @@ def _check_kind(config):
             "config: nothing but a study's name, which is no study; give its file with --configfile, "
             "or --configfile config/config.yaml for the embedded study under another name"
         )
-    if "predictions" in config and (unused := [key for key in OF_IMAGES if key in config]):
-        raise InputError(
-            f"config: a study of predictions made elsewhere does not read '{unused[0]}'; remove it, or set it to null"
-        )
+    for key, (kind, keys) in KINDS.items():
+        if key in config and (unused := [name for name in keys if name in config]):
+            raise InputError(f"config: a study of {kind} does not read '{unused[0]}'; remove it, or set it to null")
 
 
 def used_config(config, zoo):

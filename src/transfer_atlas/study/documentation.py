@@ -102,6 +102,7 @@ PATHS = {
     "recommendation_checks": "results/<study>/recommend/checks.parquet",
     "transfers": "results/<study>/transfers.parquet and transfers/<method>/<student>/<teacher>/<seed>.parquet",
     "histories": "results/<study>/histories.parquet",
+    "agreement": "results/<study>/agreement.parquet",
     "sweeps": "results/<study>/sweeps.parquet",
 }
 

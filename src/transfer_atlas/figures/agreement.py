@@ -1,0 +1,46 @@
+"""A study's mean deltas beside published ones."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from transfer_atlas.figures.style import ONE_COLUMN, method_name, paper_style, say_empty, scale_delta
+
+
+def plot_agreement(agreement):
+    """Mean delta of each student and method against the published one.
+
+    Args:
+        agreement: the agreement table.
+
+    Returns:
+        Figure; bars are standard errors over teachers, on the diagonal both are equal.
+    """
+    rows = agreement.dropna(subset=["delta", "published_delta"])
+    with paper_style():
+        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 3.1))
+        if rows.empty:
+            say_empty(ax, "no student and method of this study has published results")
+            return figure
+        ax.axline((0, 0), slope=1, color="black", linewidth=0.6)
+        for number, (method, here) in enumerate(rows.groupby("method", sort=False)):
+            ax.errorbar(
+                100 * here["published_delta"],
+                100 * here["delta"],
+                100 * here["delta_standard_error"].fillna(0),
+                100 * here["published_standard_error"].fillna(0),
+                fmt="os^Dv<>P"[number % 8],
+                color=f"C{number % 9}",
+                markersize=3.5,
+                elinewidth=0.6,
+                label=method_name(method),
+            )
+        ends = 100 * np.array(
+            [rows[["delta", "published_delta"]].min().min(), rows[["delta", "published_delta"]].max().max()]
+        )
+        for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
+            scale_delta(axis, scale, ends)
+        ax.set_xlabel("published mean delta (points)")
+        ax.set_ylabel("mean delta here (points)")
+        ax.set_title(f"{rows['student'].nunique()} students, {len(rows)} means; logarithmic beyond 1", loc="left")
+        ax.legend(loc="best", fontsize=6)
+    return figure

@@ -1,0 +1,12 @@
+"""Set the study's transfers beside published ones."""
+
+from transfer_atlas.jobs import logged
+
+with logged(snakemake.log[0]):
+    from transfer_atlas.provenance import Provenance
+    from transfer_atlas.tables import read_table, write_table
+    from transfer_atlas.transfer.agreement import compare_with_published, read_published
+
+    provenance = Provenance()
+    table = compare_with_published(read_table(snakemake.input.transfers), read_published(snakemake.input.published))
+    write_table(table, "agreement", snakemake.output[0], provenance.record())
