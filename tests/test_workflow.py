@@ -114,6 +114,32 @@ def test_make_report_reports_the_study_of_its_config(finished):
     assert "transfer_delta" in (finished / "results/small/report.html").read_text()
 
 
+# puts every picture that the report carries onto the page, and leaves there how many the browser could show
+SHOW_ALL = """<script>
+for (const result of Object.values(results).filter(result => result.mime_type == "image/png"))
+  document.body.append(Object.assign(new Image(), {src: result.data_uri}));
+addEventListener("load", () => {
+  document.body.dataset.shown = [...document.images].filter(image => image.naturalWidth > 500).length });
+</script>"""
+
+
+def test_the_report_opens_in_a_browser_and_shows_every_figure(finished, tmp_path):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium here")
+    report, page = finished / "results/small/report.html", tmp_path / "report.html"
+    snakemake(finished, "--report", report)
+    before, end, after = report.read_text().rpartition("</body>")
+    page.write_text(before + SHOW_ALL + end + after)
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command += ["--virtual-time-budget=20000", f"--user-data-dir={tmp_path}", "--dump-dom", page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "cdn.tailwindcss.com" not in line]
+    assert said == []
+    assert f'data-shown="{len(FIGURES_OF_PAIRS | FIGURES_OF_TRANSFERS)}"' in done.stdout
+    assert all(category in done.stdout for category in ("Complementarity", "What explains it", "Summary"))
+
+
 # a cell of each row of the kill matrix (docs/reliability.md) that needs no Slurm; `make kill-matrix` plays them all
 CELLS = {
     "SIGINT to Snakemake (Ctrl-C)": "transfer, mid-epoch",

@@ -126,7 +126,7 @@ rule summarise_transfers:
     input:
         transfers=rules.gather_transfers.output.transfers,
     output:
-        "<results>/summary.txt",
+        report("<results>/summary.txt", category="Summary"),
     log:
         "<logs>/summarise_transfers.log",
     params:

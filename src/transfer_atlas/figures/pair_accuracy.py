@@ -19,17 +19,21 @@ def plot_pair_accuracy(complementarity):
     """
     pairs = complementarity[complementarity["student"] < complementarity["teacher"]]
     better = 100 * np.maximum(pairs["student_accuracy"], pairs["teacher_accuracy"])
+    panels = {column: chooser for column, chooser in PANELS.items() if pairs[column].notna().any()}
     with paper_style():
-        figure, axes = plt.subplots(1, 2, figsize=(TWO_COLUMNS, 2.7), sharex=True)
-        for ax, (column, chooser) in zip(axes, PANELS.items(), strict=True):
+        width = TWO_COLUMNS * max(1, len(panels)) / len(PANELS)
+        figure, axes = plt.subplots(1, max(1, len(panels)), figsize=(width, 2.7), sharex=True, squeeze=False)
+        if not panels:
+            say_empty(axes[0, 0], "fewer than two models")
+            return figure
+        for ax, (column, chooser) in zip(axes[0], panels.items(), strict=True):
             known = pairs[column].notna()
-            if not known.any():
-                say_empty(ax, "no two models with known confidences" if len(pairs) else "fewer than two models")
-                continue
             gain = 100 * pairs.loc[known, column] - better[known]
             ax.axhline(0, color="grey", linestyle="--", linewidth=0.8)
             scatter_or_density(ax, better[known], gain)
             ax.set_title(f"{chooser}: {gain.mean():+.1f} on average\n{known.sum():,} pairs", loc="left")
             ax.set_xlabel("accuracy of the better model (%)")
-        axes[0].set_ylabel("accuracy of the pair\nabove the better model (points)")
+        axes[0, 0].set_ylabel("accuracy of the pair\nabove the better model (points)")
+        if len(panels) < len(PANELS):
+            figure.suptitle("no two models with known confidences", fontsize=8)
     return figure
