@@ -200,6 +200,7 @@ def student_files(tmp_path):
             views=views,
             transforms=list(transforms),
             seed=0,
+            precision="float32",
             device=torch.device("cpu"),
         )
 

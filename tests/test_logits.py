@@ -20,6 +20,7 @@ from transfer_atlas.logits.answers import read_correct
 from transfer_atlas.logits.inference import (
     ClassMeans,
     compute_logits,
+    infer_batches,
     open_logits,
     predict,
     to_storage,
@@ -91,7 +92,9 @@ def job(tmp_path, resnet_row):
         }
         row = resnet_row | change
         device = torch.device("cpu")
-        answer_images(row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, on_error, device, minutes=1, code="")
+        answer_images(
+            row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, "float32", on_error, device, minutes=1, code=""
+        )
         return splits
 
     return run
@@ -213,7 +216,7 @@ import torch
 from transfer_atlas.logits.job import Split, answer_images
 torch.set_num_threads(1)
 splits = {{"transfer": Split(3, *{paths})}}
-answer_images({resnet_row}, 10, 32, None, splits, "", [], 0, "fail", torch.device("cpu"), minutes=10, code="")
+answer_images({resnet_row}, 10, 32, None, splits, "", [], 0, "float32", "fail", torch.device("cpu"), minutes=10, code="")
 """
     checkpoint = tmp_path / "results/checkpoints/logits/transfer/m.pt"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -244,3 +247,35 @@ def test_a_damaged_file_leaves_no_model_out(job, tmp_path):
     (tmp_path / "pixels.npy").write_bytes((tmp_path / "pixels.npy").read_bytes()[:-9])
     with pytest.raises(DiskError, match=r"pixels\.npy: damaged"):
         job("exclude")
+
+
+def test_a_batch_that_does_not_fit_is_asked_in_halves(tmp_path, resnet_row, capsys):
+    """The device's own error, raised while a batch is larger than what is said to fit."""
+    model, sizes = build_model(resnet_row, 10, 32), []
+
+    def limited(fits):
+        def refuse(module, inputs):
+            sizes.append(len(inputs[0]))
+            if len(inputs[0]) > fits:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+
+        return refuse
+
+    expected = infer(model, PIXELS, 5)
+    hook = model.register_forward_pre_hook(limited(5))
+    torch.testing.assert_close(infer(model, PIXELS, 20), expected, atol=1e-5, rtol=1e-5)
+    assert sizes == [20, 10, *[5] * 4, *[5] * 4, *[5] * 2]
+    assert "out of memory: goes on with 5 images at a time" in capsys.readouterr().out
+    hook.remove()
+    model.register_forward_pre_hook(limited(0))
+    with pytest.raises(InputError, match="no memory for one image"):
+        infer(model, PIXELS, 20)
+
+
+def test_bfloat16_answers_nearly_as_float32_does(resnet_row):
+    model = build_model(resnet_row, 10, 32)
+    (_, logits), *_ = infer_batches(model, PIXELS.__getitem__, 50, 50, "cpu", precision="bfloat16")
+    assert logits.dtype == torch.float32
+    exact = infer(model, PIXELS, 50)
+    assert not torch.equal(logits, exact)
+    torch.testing.assert_close(logits.softmax(dim=1), exact.softmax(dim=1), atol=0.02, rtol=0.1)

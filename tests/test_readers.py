@@ -17,8 +17,11 @@ from transfer_atlas.errors import InputError
 from transfer_atlas.images.index import index_images, read_index
 from transfer_atlas.images.pixels import decode_images, open_pixels
 from transfer_atlas.images.readers import open_images
+from transfer_atlas.images.views import Views
+from transfer_atlas.logits.inference import compute_logits, open_logits
+from transfer_atlas.zoo.build import build_model
 
-CLASSES, IMAGES = 10, 4  # per class
+CLASSES, IMAGES = 50, 8  # per class
 GEOMETRY = {"input_size": 64, "crop_pct": 0.875, "crop_mode": "center", "interpolation": "bicubic"}
 SECTION = {
     "train": "train",
@@ -44,7 +47,7 @@ ODD = [
 def encode(number, generator):
     """One image of a random size, and its file's suffix."""
     mode, kind, suffix = ODD[number % len(ODD)]
-    width, height = generator.integers(50, 200, 2)
+    width, height = generator.integers(30, 120, 2)
     pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
     if mode == "I;16":
         image = Image.fromarray(generator.integers(0, 2**16, (height, width), dtype=np.uint16))
@@ -72,7 +75,7 @@ def shelf(tmp_path_factory):
     labels.sample(frac=1, random_state=0).to_csv(root / "labels.csv", index=False)
     numbers = [int(synset[1:]) for synset, _, _ in samples]
     for part in range(2):
-        here = slice(part * 20, part * 20 + 20)
+        here = slice(part * len(samples) // 2, (part + 1) * len(samples) // 2)
         images = [{"bytes": data, "path": name} for _, name, data in samples[here]]
         pq.write_table(pa.table({"image": images, "label": numbers[here]}), root / f"val-{part}.parquet")
         with tarfile.open(root / f"val-{part}.tar", "w") as tar:
@@ -122,9 +125,9 @@ def test_some_images_are_the_same_of_all(layout, shelf, tmp_path):
 
 
 def test_a_folder_of_training_images_serves_transfer_and_held_out_images(shelf):
-    section = {**SECTION, "root": shelf, "held_out": 10}
+    section = {**SECTION, "root": shelf, "held_out": 50}
     readers = {split: open_images(section, split) for split in ("train", "evaluation")}
-    indexes, classes = index_images(readers, CLASSES, transfer_images=20, held_out=10, seed=0)
+    indexes, classes = index_images(readers, CLASSES, transfer_images=100, held_out=50, seed=0)
     assert classes["name"].tolist() == [f"n{number:08d}" for number in range(CLASSES)]
     assert indexes["transfer"]["label"].value_counts().tolist() == [2] * CLASSES
     assert not set(indexes["transfer"]["file"]) & set(indexes["evaluation"]["file"])
@@ -157,7 +160,7 @@ def test_what_cannot_be_read_is_one_line(shelf, tmp_path):
     with pytest.raises(InputError, match=r"l\.csv: no label for a\.jpg, one of 1 images"):
         index(evaluation="bare", evaluation_labels="l.csv")
     (tmp_path / "l.csv").write_text("image,label\na.jpg,n0000001\n")
-    with pytest.raises(InputError, match=r"label 'n0000001' is no class of .*; did you mean n00000001"):
+    with pytest.raises(InputError, match=r"label 'n0000001' is no class of .*; did you mean n0000"):
         index(evaluation="bare", evaluation_labels="l.csv")
     (tmp_path / "l.csv").write_text("file,class\na.jpg,n0000001\n")
     with pytest.raises(InputError, match=r"should have columns image and label, but has file, class"):
@@ -187,3 +190,38 @@ def test_a_tar_file_needs_classes_and_images(tmp_path):
         open_images({**section, "train": "a.tar"}, "train").labels(2)
     with pytest.raises(InputError, match=r"b\.tar, sample 0: holds no image, but cls"):
         open_images({**section, "train": "b.tar"}, "train").labels(2)
+
+
+SPATIAL = [{"name": "RandomResizedCrop", "scale": [0.5, 1.0]}, {"name": "RandomHorizontalFlip"}]
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Two models of two input sizes."""
+    kwargs = {"patch_size": 16}
+    rows = [
+        {"model": "test_resnet.t", "architecture": "test_resnet", "kwargs": {}, "weights": "random"},
+        {"model": "test_vit.t", "architecture": "test_vit", "kwargs": kwargs, "weights": "random"},
+    ]
+    return {64: build_model(rows[0], CLASSES, 64), 96: build_model(rows[1], CLASSES, 96)}
+
+
+def logits_through(layout, shelf, networks, folder):
+    """Stored logits of two views of all images, by input size; spatial views are relative to each model's own crop."""
+    reader = open_images({**SECTION, **LAYOUTS[layout], "root": shelf}, "evaluation")
+    index, stored = read_index(reader, "evaluation", CLASSES), {}
+    for size, model in networks.items():
+        decode_images(reader.encoded(index), len(index), GEOMETRY | {"input_size": size}, folder / "p.npy")
+        views = Views(open_pixels(folder / "p.npy"), index["image"], 2, SPATIAL, 0)
+        compute_logits(model, views, index, CLASSES, 100, "cpu", folder / "l.npy", "m")
+        stored[size] = np.array(open_logits(folder / "l.npy"))
+    return stored
+
+
+def test_every_layout_gives_the_same_logits_at_two_sizes(shelf, networks, tmp_path):
+    expected = logits_through("folders", shelf, networks, tmp_path)
+    assert {size: logits.shape for size, logits in expected.items()} == dict.fromkeys((64, 96), (2, 400, 50))
+    assert not np.array_equal(expected[64][0], expected[64][1])
+    for layout in ("flat", "parquet", "tar"):
+        for size, logits in logits_through(layout, shelf, networks, tmp_path).items():
+            np.testing.assert_array_equal(logits, expected[size], err_msg=f"{layout}, {size} pixels")

@@ -167,6 +167,7 @@ def student_of(wildcards):
         "views": config["views"]["count"],
         "transforms": config["views"]["transforms"],
         "seed": config["seed"],
+        "precision": config["inference"]["precision"],
     }
 
 

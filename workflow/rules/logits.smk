@@ -60,6 +60,7 @@ for learns_or_teaches in (True, False):
                 views=views,
                 transforms=lookup("views/transforms", within=config),
                 seed=lookup("seed", within=config),
+                precision=lookup("inference/precision", within=config),
                 code=code_of("compute_logits"),
             script:
                 "../scripts/compute_logits.py"

@@ -9,15 +9,17 @@ import torch
 from tqdm import tqdm
 
 from transfer_atlas.checkpoint import NoCheckpoint
-from transfer_atlas.errors import InputError
+from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.files import continued_array, new_array, open_array
 from transfer_atlas.zoo.build import Input
 
 SMALLEST = -6e4  # float16 ends at -65504
 
 
-def infer_batches(model, pixels_of, images, batch_size, device, first=0):
+def infer_batches(model, pixels_of, images, batch_size, device, first=0, precision="float32"):
     """Yield (rows, logits) batch by batch: a slice of the images, and float32 [rows, classes] on the CPU.
+
+    A batch that the device has no memory for is asked in halves, and so are those that follow.
 
     Args:
         model: network in eval mode on `device`.
@@ -26,21 +28,48 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0):
         batch_size: images per forward pass.
         device: where the model is.
         first: batch to begin with.
+        precision: of the network's arithmetic: float32, or bfloat16 or float16 by autocast.
+
+    Raises:
+        InputError: the device has no memory for a single image.
     """
-    to_input = Input(model).to(device)
+    ask, most = _asked(model, device, precision), batch_size
     starts = range(first * batch_size, images, batch_size)
     for start in tqdm(starts, desc="infer", unit="batch", mininterval=2):
         rows = slice(start, min(start + batch_size, images))
-        with torch.inference_mode():
-            logits = model(to_input(_as_tensor(pixels_of(rows)))).float().cpu()
+        logits, most = _within_memory(ask, pixels_of(rows), most)
         yield rows, logits
 
 
-def _as_tensor(pixels):
-    return pixels if isinstance(pixels, torch.Tensor) else torch.tensor(pixels)
+def _asked(model, device, precision):
+    """Function of pixels to logits on the CPU."""
+    to_input, device = Input(model).to(device), torch.device(device)
+
+    @torch.inference_mode()
+    def ask(pixels):
+        pixels = to_input(pixels if isinstance(pixels, torch.Tensor) else torch.tensor(pixels))
+        with torch.autocast(device.type, getattr(torch, precision), enabled=precision != "float32"):
+            return model(pixels).float().cpu()
+
+    return ask
 
 
-def compute_logits(model, views, index, classes, batch_size, device, path, name, checkpoint=None):
+def _within_memory(ask, pixels, most):
+    """Logits of all pixels, asked for at most `most` at a time or however few fit, and how many did."""
+    while True:
+        try:
+            parts = range(0, len(pixels), most)
+            return torch.cat([ask(pixels[start : start + most]) for start in parts]), most
+        except torch.OutOfMemoryError as error:
+            if most == 1:
+                raise InputError(f"no memory for one image ({one_line(error, 100)}); take a larger device") from None
+        # not inside the handler, where the error still holds what did not fit
+        most = -(-min(most, len(pixels)) // 2)
+        torch.cuda.empty_cache()
+        print(f"out of memory: goes on with {most} images at a time")
+
+
+def compute_logits(model, views, index, classes, batch_size, device, path, name, checkpoint=None, precision="float32"):
     """Write the logits of all views as float16 [views, images, classes], as `to_storage` makes them, batch by batch.
 
     With a checkpoint, what is not finished stands beside it, and the next call goes on with the batch that it ended at.
@@ -55,6 +84,7 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
         path: .npy file to write.
         name: name of the model for messages.
         checkpoint: Checkpoint, or None to keep nothing.
+        precision: as in `infer_batches`.
 
     Returns:
         (predictions, confusions) of view 0, from logits before rounding: the predictions table, and `ClassMeans.means`.
@@ -70,7 +100,7 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
             checkpoint.resume(answered)
         for view in range(answered.view, len(views)):
             pixels_of, first = partial(views.batch, view, device=device), answered.step
-            for rows, logits in infer_batches(model, pixels_of, len(index), batch_size, device, first):
+            for rows, logits in infer_batches(model, pixels_of, len(index), batch_size, device, first, precision):
                 _check_finite(logits, rows, view, name)
                 stored[view, rows] = to_storage(logits).numpy()
                 answered.add(logits, index["label"][rows])

@@ -29,7 +29,7 @@ class Split:
 
 
 def answer_images(
-    row, classes, input_size, weights, splits, confusions, transforms, seed, on_error, device, minutes, code
+    row, classes, input_size, weights, splits, confusions, transforms, seed, precision, on_error, device, minutes, code
 ):
     """Ask one model about the images of all splits, and write what it answers.
 
@@ -42,6 +42,7 @@ def answer_images(
         confusions: .npy file of `ClassMeans.means` to write.
         transforms: as in `images.views.Views`.
         seed: seed of the study.
+        precision: as in `logits.inference.infer_batches`.
         on_error: `exclude` leaves a model that gives no usable answers out of the study: its tables have no rows.
         device: where to compute.
         minutes: time between two checkpoints.
@@ -51,9 +52,9 @@ def answer_images(
         InputError: the model cannot be built, or a logit is not finite (on_error: fail).
         Stopped: a signal asked for it; the next call goes on.
     """
-    provenance = Provenance(row=row, transforms=transforms, seed=seed)
+    provenance = Provenance(row=row, transforms=transforms, seed=seed, precision=precision)
     settings = {"row": row, "classes": classes, "input_size": input_size, "transforms": transforms, "seed": seed}
-    settings |= {"device": device.type, "torch": str(torch.__version__), "code": code}
+    settings |= {"precision": precision, "device": device.type, "torch": str(torch.__version__), "code": code}
     stop = stop_on_signals()
     checkpoints = {name: _open_checkpoint(split, settings, weights, minutes, stop) for name, split in splits.items()}
     try:
@@ -62,7 +63,11 @@ def answer_images(
             raise InputError(reason)
         model = build_model(row, classes, input_size, weights).to(device)
         for name, split in splits.items():
-            means = _answer_split(model, row, classes, split, transforms, seed, device, checkpoints[name], provenance)
+            index = read_table(split.index)
+            views = Views(open_pixels(split.pixels), index["image"], split.views, transforms, seed)
+            means = _answer_split(
+                model, row, classes, split, index, views, precision, device, checkpoints[name], provenance
+            )
             if name == "evaluation":
                 save_array(confusions, means)
     except InputError as error:
@@ -71,9 +76,13 @@ def answer_images(
         print(f"excluded: {error}")
         for name, split in splits.items():
             checkpoints[name].remove()
-            save_array(split.logits, np.empty((0, 0, 0), np.float16))
-            write_excluded("predictions", split.predictions, str(error), provenance.record(device))
+            _leave_out(split, str(error), provenance.record(device))
         save_array(confusions, np.empty((0, 0), np.float32))
+
+
+def _leave_out(split, reason, record):
+    save_array(split.logits, np.empty((0, 0, 0), np.float16))
+    write_excluded("predictions", split.predictions, reason, record)
 
 
 def _open_checkpoint(split, settings, weights, minutes, stop):
@@ -82,12 +91,11 @@ def _open_checkpoint(split, settings, weights, minutes, stop):
     return Checkpoint(checkpoint_of(split.logits, Path(split.logits).parents[2]), identity, minutes, stop)
 
 
-def _answer_split(model, row, classes, split, transforms, seed, device, checkpoint, provenance):
+def _answer_split(model, row, classes, split, index, views, precision, device, checkpoint, provenance):
     """Write logits and predictions of one split; returns `ClassMeans.means`."""
-    index, pixels = read_table(split.index), open_pixels(split.pixels)
-    views = Views(pixels, index["image"], split.views, transforms, seed)
+    batch_size = row["inference_batch_size"]
     predictions, means = compute_logits(
-        model, views, index, classes, row["inference_batch_size"], device, split.logits, row["model"], checkpoint
+        model, views, index, classes, batch_size, device, split.logits, row["model"], checkpoint, precision
     )
     record = {**provenance.record(device), "fingerprint": fingerprint(index["image"], index["label"])}
     write_table(predictions, "predictions", split.predictions, record)

@@ -39,6 +39,7 @@ class Student:
         views: number of views.
         transforms: as in `images.views.Views`.
         seed: seed of the study.
+        precision: of its answers, as in `logits.inference.infer_batches`; training is in float32.
         device: where it is trained.
     """
 
@@ -54,6 +55,7 @@ class Student:
     views: int
     transforms: list
     seed: int
+    precision: str
     device: torch.device
 
     def build(self):
@@ -101,7 +103,9 @@ class Student:
         """
         pixels, batch_size = self.evaluation_images, self.row["inference_batch_size"]
         predictions = []
-        for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), batch_size, self.device):
+        for _, logits in infer_batches(
+            model, pixels.__getitem__, len(pixels), batch_size, self.device, precision=self.precision
+        ):
             predictions.append(logits.argmax(dim=1).numpy())
             if stop():
                 raise Stopped("asked to stop in an evaluation; call again to evaluate anew")
@@ -116,6 +120,7 @@ class Student:
             "views": self.views,
             "transforms": self.transforms,
             "seed": self.seed,
+            "precision": self.precision,
         }
 
     def files(self):

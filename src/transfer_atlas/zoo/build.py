@@ -17,7 +17,8 @@ from transfer_atlas.files import NO_CHECKSUM, atomic, check_weights, damaged, wi
 
 
 def default_device():
-    """The first GPU if there is one, else the CPU."""
+    """The first GPU if there is one, else the CPU; float32 means float32 there, convolutions included."""
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
