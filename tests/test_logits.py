@@ -21,11 +21,10 @@ from transfer_atlas.logits.inference import (
     ClassMeans,
     compute_logits,
     infer_batches,
-    open_logits,
     predict,
-    to_storage,
 )
 from transfer_atlas.logits.job import Split, answer_images
+from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
 from transfer_atlas.tables import read_table, write_table
 from transfer_atlas.zoo.anatomy import describe_zoo
 from transfer_atlas.zoo.build import build_model, save_weights
@@ -50,7 +49,7 @@ def test_stored_logits_equal_live_ones_to_float16_rounding(tmp_path, resnet_row)
     for view in range(2):
         live = infer(model, views.batch(view, slice(None)), 16)
         assert (stored[view].max(axis=1) == 0).all()
-        np.testing.assert_array_equal(stored[view], to_storage(live).numpy())
+        np.testing.assert_array_equal(stored[view], to_storage(live))
         stored_softmax = torch.from_numpy(stored[view].astype(np.float32)).softmax(dim=1)
         torch.testing.assert_close(stored_softmax, live.softmax(dim=1), atol=1e-3, rtol=0)
 
@@ -71,6 +70,7 @@ def test_no_more_than_a_batch_of_a_view_is_made_at_a_time(tmp_path, resnet_row, 
 def test_logits_of_any_size_keep_their_softmax_and_confidence():
     large = torch.tensor([[7e4, 6.9999e4, -7e4], [1e6, 0.0, 1e6], [-9e4, -9e4, -8.9999e4]])
     stored = to_storage(large)
+    stored = torch.from_numpy(stored)
     assert torch.isfinite(stored).all()
     torch.testing.assert_close(stored.float().softmax(dim=1), large.softmax(dim=1))
 
@@ -92,9 +92,7 @@ def job(tmp_path, resnet_row):
         }
         row = resnet_row | change
         device = torch.device("cpu")
-        answer_images(
-            row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, "float32", on_error, device, minutes=1, code=""
-        )
+        answer_images(row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, {}, on_error, device, minutes=1, code="")
         return splits
 
     return run
@@ -216,7 +214,7 @@ import torch
 from transfer_atlas.logits.job import Split, answer_images
 torch.set_num_threads(1)
 splits = {{"transfer": Split(3, *{paths})}}
-answer_images({resnet_row}, 10, 32, None, splits, "", [], 0, "float32", "fail", torch.device("cpu"), minutes=10, code="")
+answer_images({resnet_row}, 10, 32, None, splits, "", [], 0, {{}}, "fail", torch.device("cpu"), minutes=10, code="")
 """
     checkpoint = tmp_path / "results/checkpoints/logits/transfer/m.pt"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -279,3 +277,28 @@ def test_bfloat16_answers_nearly_as_float32_does(resnet_row):
     exact = infer(model, PIXELS, 50)
     assert not torch.equal(logits, exact)
     torch.testing.assert_close(logits.softmax(dim=1), exact.softmax(dim=1), atol=0.02, rtol=0.1)
+
+
+def test_the_largest_logits_and_the_rest_by_hand():
+    """Two of four kept: the others share exp(-2) + exp(-3) alike."""
+    kind, of_image = storage_type(4, top=2)
+    assert (kind.itemsize, of_image) == (2 * 2 + 2 * 2 + 2, ())
+    stored = to_storage(torch.tensor([[1.0, 4.0, 2.0, 3.0]]), kind)
+    assert stored["class_of_4"].tolist() == [[1, 3]]
+    (logits,) = TopLogits(stored[None])[0, [0]]
+    shared = np.log((np.exp(-2) + np.exp(-3)) / 2)
+    np.testing.assert_allclose(logits, [shared, 0, shared, -1], rtol=1e-3)
+
+
+def test_kept_logits_are_read_as_all_are(tmp_path, resnet_row):
+    model, views = build_model(resnet_row, 10, 32), Views(PIXELS, INDEX["image"], 2, [], 0)
+    for name, top in (("all", 0), ("many", 10), ("five", 5)):
+        compute_logits(model, views, INDEX, 10, 16, "cpu", tmp_path / f"{name}.npy", "m", top_logits=top)
+    every, many, five = (open_logits(tmp_path / f"{name}.npy") for name in ("all", "many", "five"))
+    np.testing.assert_array_equal(every, many)
+    assert five.shape == every.shape
+    rows = np.array([3, 1, 44])
+    kept, known = torch.tensor(five[1, rows]).float(), torch.tensor(np.array(every[1, rows])).float()
+    torch.testing.assert_close(kept.topk(5).values, known.topk(5).values)
+    assert torch.equal(kept.topk(5).indices, known.topk(5).indices)
+    torch.testing.assert_close(kept.logsumexp(dim=1), known.logsumexp(dim=1), atol=2e-3, rtol=0)

@@ -8,7 +8,7 @@ import torch
 from conftest import write_teacher
 
 from transfer_atlas.images.views import Views
-from transfer_atlas.logits.inference import open_logits
+from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.tables import read_table, write_excluded, write_table
 from transfer_atlas.transfer.block import Teacher, run_block
 from transfer_atlas.transfer.loop import (

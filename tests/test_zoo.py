@@ -127,7 +127,7 @@ def test_an_estimate_by_hand():
     crop = {"crop_pct": 1.0, "crop_mode": "center", "interpolation": "bicubic"}
     geometries = {"a.t": crop | {"input_size": 224}, "b.t": crop | {"input_size": 224, "crop_pct": 0.9}}
     images = {"train": 1_000_000, "evaluation": 50_000, "transfer": 100_000}
-    text = estimate_study(rows, geometries, images, 4, 1000, [("a.t", 2, 1.0)])
+    text = estimate_study(rows, geometries, images, 4, 1000, 0, [("a.t", 2, 1.0)])
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     assert float(lines["weights"][-1]) == pytest.approx(2 * 25.56e6 * 4 / 1e9, rel=0.01)
     assert float(lines["decoded"][-1]) == pytest.approx(2 * 150_000 * 3 * 224**2 / 1e9, rel=0.01)

@@ -4,7 +4,7 @@ INPUTS
     <results>/pixels/{split}/{geometry}.npy, weights of the model
 
 OUTPUTS
-    compute_logits  <results>/logits/{split}/{model}.npy  float16 [views, images, classes]
+    compute_logits  <results>/logits/{split}/{model}.npy  float16 [views, images, classes], or the largest of each image
                     <results>/predictions/{split}/{model}.parquet  one row per image
                     <results>/confusions/{model}.npy  float32 [classes, classes], mean softmax per class
 
@@ -60,7 +60,7 @@ for learns_or_teaches in (True, False):
                 views=views,
                 transforms=lookup("views/transforms", within=config),
                 seed=lookup("seed", within=config),
-                precision=lookup("inference/precision", within=config),
+                inference=lookup("inference", within=config),
                 code=code_of("compute_logits"),
             script:
                 "../scripts/compute_logits.py"

@@ -67,6 +67,7 @@ else:
             zoo=ZOO,
             geometry=GEOMETRY,
             views=lookup("views/count", within=config),
+            top=lookup("inference/top_logits", within=config),
             trainings=lambda wildcards: list(trainings_planned()),
             code=code_of("estimate"),
         script:

@@ -11,5 +11,7 @@ with logged(snakemake.log[0]):
     params = snakemake.params
     rows = {split: len(open_images(params.images, split)) for split in ("train", "evaluation")}
     images = split_sizes(**rows, **{key: params.images[key] for key in ("transfer_images", "held_out")})
-    text = estimate_study(params.zoo, params.geometry, images, params.views, params.images["classes"], params.trainings)
+    text = estimate_study(
+        params.zoo, params.geometry, images, params.views, params.images["classes"], params.top, params.trainings
+    )
     save_text(snakemake.output[0], text)

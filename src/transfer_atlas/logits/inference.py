@@ -10,10 +10,9 @@ from tqdm import tqdm
 
 from transfer_atlas.checkpoint import NoCheckpoint
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.files import continued_array, new_array, open_array
+from transfer_atlas.files import continued_array, new_array
+from transfer_atlas.logits.storage import storage_type, to_storage
 from transfer_atlas.zoo.build import Input
-
-SMALLEST = -6e4  # float16 ends at -65504
 
 
 def infer_batches(model, pixels_of, images, batch_size, device, first=0, precision="float32"):
@@ -69,8 +68,10 @@ def _within_memory(ask, pixels, most):
         print(f"out of memory: goes on with {most} images at a time")
 
 
-def compute_logits(model, views, index, classes, batch_size, device, path, name, checkpoint=None, precision="float32"):
-    """Write the logits of all views as float16 [views, images, classes], as `to_storage` makes them, batch by batch.
+def compute_logits(
+    model, views, index, classes, batch_size, device, path, name, checkpoint=None, precision="float32", top_logits=0
+):
+    """Write the logits of all views [views, images, classes], as `to_storage` makes them, batch by batch.
 
     With a checkpoint, what is not finished stands beside it, and the next call goes on with the batch that it ended at.
 
@@ -85,6 +86,7 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
         name: name of the model for messages.
         checkpoint: Checkpoint, or None to keep nothing.
         precision: as in `infer_batches`.
+        top_logits: how many of the largest are kept, as in `storage_type`.
 
     Returns:
         (predictions, confusions) of view 0, from logits before rounding: the predictions table, and `ClassMeans.means`.
@@ -94,7 +96,8 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
         Stopped: the job was asked to stop; what it did is saved.
     """
     checkpoint = checkpoint or NoCheckpoint()
-    with _array(path, (len(views), len(index), classes), checkpoint) as (stored, fresh):
+    kind, of_image = storage_type(classes, top_logits)
+    with _array(path, kind, (len(views), len(index), *of_image), checkpoint) as (stored, fresh):
         answered = Answered(classes, stored)
         if not fresh:
             checkpoint.resume(answered)
@@ -102,7 +105,7 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
             pixels_of, first = partial(views.batch, view, device=device), answered.step
             for rows, logits in infer_batches(model, pixels_of, len(index), batch_size, device, first, precision):
                 _check_finite(logits, rows, view, name)
-                stored[view, rows] = to_storage(logits).numpy()
+                stored[view, rows] = to_storage(logits, kind)
                 answered.add(logits, index["label"][rows])
                 checkpoint.step(answered)
             answered.end_view()
@@ -111,13 +114,13 @@ def compute_logits(model, views, index, classes, batch_size, device, path, name,
 
 
 @contextmanager
-def _array(path, shape, checkpoint):
+def _array(path, kind, shape, checkpoint):
     """The array to fill, and whether there is nothing in it yet."""
     if checkpoint.path is None:
-        with new_array(path, np.float16, shape) as array:
+        with new_array(path, kind, shape) as array:
             yield array, True
     else:
-        with continued_array(path, checkpoint.path.with_suffix(".npy"), np.float16, shape) as (array, fresh):
+        with continued_array(path, checkpoint.path.with_suffix(".npy"), kind, shape) as (array, fresh):
             yield array, fresh
 
 
@@ -171,15 +174,6 @@ def _check_finite(logits, rows, view, name):
         raise InputError(f"model {name}: logits of image {image}, view {view} are not finite; check its weights")
 
 
-def to_storage(logits):
-    """Logits as float16 with the largest of each row at 0, which changes no softmax; what is far below is cut off.
-
-    Args:
-        logits: float32 [images, classes] of any size.
-    """
-    return (logits - logits.amax(dim=1, keepdim=True)).clamp(min=SMALLEST).half()
-
-
 class ClassMeans:
     """What a model answers to the images of each class, on average."""
 
@@ -197,11 +191,6 @@ class ClassMeans:
     def means(self):
         """float32 [classes, classes]: row c is the mean softmax over the images of class c, 0 without images."""
         return (self.sums / self.counts.clamp(min=1)[:, None]).float().numpy()
-
-
-def open_logits(path):
-    """Memory-map logits, float16 [views, images, classes]."""
-    return open_array(path)
 
 
 def predict(index, logits):

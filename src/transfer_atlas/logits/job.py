@@ -29,7 +29,7 @@ class Split:
 
 
 def answer_images(
-    row, classes, input_size, weights, splits, confusions, transforms, seed, precision, on_error, device, minutes, code
+    row, classes, input_size, weights, splits, confusions, transforms, seed, inference, on_error, device, minutes, code
 ):
     """Ask one model about the images of all splits, and write what it answers.
 
@@ -42,7 +42,7 @@ def answer_images(
         confusions: .npy file of `ClassMeans.means` to write.
         transforms: as in `images.views.Views`.
         seed: seed of the study.
-        precision: as in `logits.inference.infer_batches`.
+        inference: dict of precision and top_logits, as in `compute_logits`.
         on_error: `exclude` leaves a model that gives no usable answers out of the study: its tables have no rows.
         device: where to compute.
         minutes: time between two checkpoints.
@@ -52,9 +52,9 @@ def answer_images(
         InputError: the model cannot be built, or a logit is not finite (on_error: fail).
         Stopped: a signal asked for it; the next call goes on.
     """
-    provenance = Provenance(row=row, transforms=transforms, seed=seed, precision=precision)
+    provenance = Provenance(row=row, transforms=transforms, seed=seed, inference=inference)
     settings = {"row": row, "classes": classes, "input_size": input_size, "transforms": transforms, "seed": seed}
-    settings |= {"precision": precision, "device": device.type, "torch": str(torch.__version__), "code": code}
+    settings |= {"inference": inference, "device": device.type, "torch": str(torch.__version__), "code": code}
     stop = stop_on_signals()
     checkpoints = {name: _open_checkpoint(split, settings, weights, minutes, stop) for name, split in splits.items()}
     try:
@@ -66,7 +66,7 @@ def answer_images(
             index = read_table(split.index)
             views = Views(open_pixels(split.pixels), index["image"], split.views, transforms, seed)
             means = _answer_split(
-                model, row, classes, split, index, views, precision, device, checkpoints[name], provenance
+                model, row, classes, split, index, views, inference, device, checkpoints[name], provenance
             )
             if name == "evaluation":
                 save_array(confusions, means)
@@ -91,11 +91,11 @@ def _open_checkpoint(split, settings, weights, minutes, stop):
     return Checkpoint(checkpoint_of(split.logits, Path(split.logits).parents[2]), identity, minutes, stop)
 
 
-def _answer_split(model, row, classes, split, index, views, precision, device, checkpoint, provenance):
+def _answer_split(model, row, classes, split, index, views, inference, device, checkpoint, provenance):
     """Write logits and predictions of one split; returns `ClassMeans.means`."""
     batch_size = row["inference_batch_size"]
     predictions, means = compute_logits(
-        model, views, index, classes, batch_size, device, split.logits, row["model"], checkpoint, precision
+        model, views, index, classes, batch_size, device, split.logits, row["model"], checkpoint, **inference
     )
     record = {**provenance.record(device), "fingerprint": fingerprint(index["image"], index["label"])}
     write_table(predictions, "predictions", split.predictions, record)

@@ -14,7 +14,8 @@ from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files,
 from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
-from transfer_atlas.logits.inference import infer_batches, open_logits
+from transfer_atlas.logits.inference import infer_batches
+from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.tables import exclusion, read_metadata, read_table, write_table
 from transfer_atlas.transfer.loop import transfer_knowledge

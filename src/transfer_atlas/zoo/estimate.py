@@ -12,7 +12,7 @@ TERA_FLOPS = 10
 STEP = 3
 
 
-def estimate_study(rows, geometries, images, views, classes, trainings):
+def estimate_study(rows, geometries, images, views, classes, top, trainings):
     """Estimate images looked at, gigabytes on disk and hours of compute per stage.
 
     Args:
@@ -21,6 +21,7 @@ def estimate_study(rows, geometries, images, views, classes, trainings):
         images: dict of split (train, evaluation, transfer) to its number of images.
         views: views of each transfer image.
         classes: number of classes.
+        top: how many logits of an image are kept, 0 for all.
         trainings: list of (student, epochs, share of the transfer images), one per transfer.
 
     Returns:
@@ -39,7 +40,7 @@ def estimate_study(rows, geometries, images, views, classes, trainings):
         {
             "stage": ["weights of the hub", "decoded images", "logits", "transfers"],
             "jobs": [len(fetched), 2 * len(sides), len(rows), len(trainings)],
-            "GB": [4 * sum(fetched) / 1e9, pixels / 1e9, len(rows) * answers * classes * 2 / 1e9, 0.0],
+            "GB": [4 * sum(fetched) / 1e9, pixels / 1e9, len(rows) * answers * _bytes(classes, top) / 1e9, 0.0],
             "hours": [
                 *[float("nan")] * 2,
                 _hours(sum(macs.values()) * answers),
@@ -57,6 +58,11 @@ def estimate_study(rows, geometries, images, views, classes, trainings):
             "",
         ]
     )
+
+
+def _bytes(classes, top):
+    """Of one image and view, as `logits.storage` has them."""
+    return 4 * top + 2 if 0 < top < classes else 2 * classes
 
 
 def _hours(macs):
