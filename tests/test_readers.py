@@ -99,7 +99,7 @@ LAYOUTS = {
 def decoded(section, tmp_path, rows=slice(None)):
     reader = open_images(section, "evaluation")
     index = read_index(reader, "evaluation", CLASSES).iloc[rows]
-    decode_images(reader.encoded(index), len(index), GEOMETRY, tmp_path / "p.npy")
+    decode_images(reader.encoded(index), len(index), GEOMETRY, tmp_path / "p.npy", threads=3)
     return index, np.array(open_pixels(tmp_path / "p.npy"))
 
 

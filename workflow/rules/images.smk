@@ -36,6 +36,7 @@ rule decode_images:
         "<results>/pixels/{split}/{geometry}.npy",
     log:
         "<logs>/decode_images/{split}/{geometry}.log",
+    threads: 4
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),

@@ -10,4 +10,4 @@ with logged(snakemake.log[0]):
     images, geometry = snakemake.params.images, snakemake.params.geometry
     index = read_table(snakemake.input.index, ["row", "file"])
     encoded = open_images(images, snakemake.wildcards.split).encoded(index)
-    decode_images(encoded, len(index), geometry, snakemake.output[0])
+    decode_images(encoded, len(index), geometry, snakemake.output[0], snakemake.threads)

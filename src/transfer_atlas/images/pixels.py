@@ -4,6 +4,8 @@ import hashlib
 import io
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ def evaluation_transform(geometry):
     )
 
 
-def decode_images(encoded, images, geometry, path):
+def decode_images(encoded, images, geometry, path, threads=1):
     """Decode and crop images once, for all models of a geometry.
 
     Args:
@@ -38,16 +40,33 @@ def decode_images(encoded, images, geometry, path):
         images: number of images.
         geometry: input_size, crop_pct, crop_mode, interpolation, as in timm.
         path: .npy file to write, uint8 [images, size, size, 3].
+        threads: that decode side by side; Pillow holds no lock while it does.
 
     Raises:
         InputError: an image that does not decode, and where it is; no room on the disk.
     """
     size = geometry["input_size"]
     transform = evaluation_transform(geometry)
-    with new_array(path, np.uint8, (images, size, size, 3)) as pixels:
-        progress = tqdm(encoded, total=images, desc="decode", mininterval=2)
-        for number, (where, data) in enumerate(progress):
-            pixels[number] = np.asarray(transform(_open_image(data, where))).transpose(1, 2, 0)
+
+    def decode(sample):
+        where, data = sample
+        return np.asarray(transform(_open_image(data, where))).transpose(1, 2, 0)
+
+    with new_array(path, np.uint8, (images, size, size, 3)) as pixels, ThreadPoolExecutor(threads) as pool:
+        progress = tqdm(total=images, desc="decode", mininterval=2)
+        number = 0
+        # a few at a time, or the pool would read the whole data set ahead
+        for samples in _batched(encoded, 16 * threads):
+            for crop in pool.map(decode, samples):
+                pixels[number], number = crop, number + 1
+            progress.update(len(samples))
+
+
+def _batched(items, size):
+    """Lists of `size` items, the last one shorter (itertools.batched of Python 3.12)."""
+    items = iter(items)
+    while batch := list(islice(items, size)):
+        yield batch
 
 
 def _open_image(data, where):

@@ -1,0 +1,106 @@
+"""Asking models about images: ours against a loop as timm's validate.py has it: python benchmarks/inference.py.
+
+One run, the same JPEGs of 500 pixels and the same small models of timm at 160 pixels, in turns, for one thread and two.
+The loop decodes and crops in a DataLoader with as many workers as threads, anew for each model. Ours decodes once for
+all models, stores every logit and the predictions, and reads them again for nothing.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import timm
+import torch
+from PIL import Image
+from timm.data import create_dataset, create_loader, resolve_data_config
+
+from transfer_atlas.images.image_folder import ImageFolder
+from transfer_atlas.images.index import read_index
+from transfer_atlas.images.pixels import decode_images, open_pixels
+from transfer_atlas.images.views import Views
+from transfer_atlas.logits.inference import compute_logits
+
+IMAGES, CLASSES, SIDE, BATCH, ROUNDS = 512, 10, 160, 64, 3
+MODELS = ("test_resnet", "test_vit", "test_efficientnet", "test_convnext", "test_mambaout")
+GEOMETRY = {"input_size": SIDE, "crop_pct": 0.95, "crop_mode": "center", "interpolation": "bicubic"}
+
+
+def write_images(root):
+    """Photograph-like JPEGs of 500 x 375 pixels, a folder per class."""
+    generator = np.random.default_rng(0)
+    for number in range(IMAGES):
+        coarse = Image.fromarray(generator.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+        folder = root / f"n{number % CLASSES:08d}"
+        folder.mkdir(exist_ok=True)
+        coarse.resize((500, 375), Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=90)
+
+
+def loop(root, models, threads):
+    """What timm's validate.py does for each model."""
+    for model in models:
+        config = resolve_data_config({"crop_pct": GEOMETRY["crop_pct"]}, model=model)
+        loader = create_loader(
+            create_dataset("", root=str(root)),
+            input_size=(3, SIDE, SIDE),
+            batch_size=BATCH,
+            is_training=False,
+            use_prefetcher=False,
+            num_workers=threads,
+            **{key: config[key] for key in ("interpolation", "mean", "std", "crop_pct")},
+        )
+        with torch.inference_mode():
+            for images, labels in loader:
+                (model(images).argmax(dim=1) == labels).sum()
+
+
+def ours(root, models, threads, folder):
+    """Decode once, ask each model, store what it says; returns the seconds that decoding took."""
+    start = time.perf_counter()
+    reader = ImageFolder(str(root), str(root), None)
+    index = read_index(reader, "evaluation", CLASSES)
+    decode_images(reader.encoded(index), len(index), GEOMETRY, folder / "p.npy", threads)
+    decoded = time.perf_counter() - start
+    views = Views(open_pixels(folder / "p.npy"), index["image"], 1, [], 0)
+    for number, model in enumerate(models):
+        compute_logits(model, views, index, CLASSES, BATCH, "cpu", folder / f"{number}.npy", "m")
+    return decoded
+
+
+def main():
+    """Ratios of medians, per number of models and threads."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        root, folder = Path(scratch) / "val", Path(scratch)
+        root.mkdir()
+        write_images(root)
+        models = [timm.create_model(name, num_classes=CLASSES).eval() for name in MODELS]
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            for some in (models[:1], models):
+                times = {"loop": [], "ours": [], "decoding": []}
+                for _ in range(ROUNDS):
+                    start = time.perf_counter()
+                    loop(root, some, threads)
+                    times["loop"].append(time.perf_counter() - start)
+                    start = time.perf_counter()
+                    times["decoding"].append(ours(root, some, threads, folder))
+                    times["ours"].append(time.perf_counter() - start)
+                seconds = {name: float(np.median(taken)) for name, taken in times.items()}
+                rows.append(
+                    {
+                        "models": len(some),
+                        "threads": threads,
+                        "loop (s)": seconds["loop"],
+                        "ours (s)": seconds["ours"],
+                        "ratio": seconds["loop"] / seconds["ours"],
+                        "decoding's share of ours": seconds["decoding"] / seconds["ours"],
+                    }
+                )
+    print(pd.DataFrame(rows).round(2).to_markdown(index=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
