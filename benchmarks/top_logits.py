@@ -1,7 +1,7 @@
 """What it costs to keep the largest logits alone: python benchmarks/top_logits.py, after the study cifar100_all_pairs.
 
     snakemake --cores 2 results/cifar100_all_pairs/transfers.parquet --configfile config/cifar100.yaml config/cifar100_given.yaml \
-        config/cifar100_search/{recipes,all_pairs}.yaml
+        config/cifar100_search/all_pairs.yaml
 
 Two students learn from two teachers each, from all 100 logits and from the k largest of student and teacher, by the
 study's recipe otherwise.

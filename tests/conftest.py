@@ -12,7 +12,7 @@ from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import compute_logits, infer_batches, predict
-from transfer_atlas.properties import describe_histories
+from transfer_atlas.properties import describe_histories, judge_transfers
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.tables import write_table
 from transfer_atlas.transfer.agreement import compare_with_published
@@ -137,7 +137,7 @@ def make_random_study(students, teachers, seed=0):
                         "epoch_loss": [loss / 3, loss],
                     }
                 )
-    transfers = pd.DataFrame(rows)
+    transfers = judge_transfers(pd.DataFrame(rows).assign(right_after=None))
     points = [("epochs", "1"), ("epochs", "12"), ("image_share", "0.5"), ("schedule", "cosine")]
     models = pd.DataFrame(
         {

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, spearmanr
 
-from transfer_atlas.properties import NUMERIC, correlate
+from transfer_atlas.properties import NUMERIC, correlate, judge_transfers
 from transfer_atlas.statistics import (
     accuracy_standard_error,
     format_summary,
@@ -78,3 +78,44 @@ def test_correlations_with_the_delta_by_hand():
     assert table.loc["student family", "value"] ** 2 == pytest.approx(means.var() / rows["delta"].var())
     assert np.isnan(table.loc["teacher family", "value"])
     assert (table["low"] <= table["value"]).sum() == (table["high"] >= table["value"]).sum() == 8
+
+
+def test_transfers_are_judged_against_the_labels_of_their_student_and_seed():
+    """Of ten images, right after: kl 0 to 5; labels 0 to 2 (seed 0) or all (seed 1)."""
+
+    def bits(*right):
+        return np.packbits(np.isin(np.arange(10), right)).tobytes()
+
+    rows = [
+        ("labels", "a", 0, 0.1, 0.0, bits(0, 1, 2)),
+        ("labels", "a", 1, 0.1, 0.0, bits(*range(10))),
+        ("kl", "a", 0, 0.4, 0.1, bits(*range(6))),
+        ("kl", "a", 1, 0.4, 0.1, bits(*range(6))),
+        ("kl", "a", 7, 0.4, 0.1, bits(2, 9)),
+        ("kl", "b", 0, np.nan, np.nan, None),
+        ("kl", "c", 0, 0.0, 0.0, bits(1)),
+    ]
+    frame = pd.DataFrame(rows, columns=["method", "student", "seed", "gain", "loss", "right_after"]).assign(images=10)
+    judged = judge_transfers(frame.set_axis(range(3, 10)))
+    assert judged.index.tolist() == list(range(3, 10))
+    against = judged[["labels_gain", "labels_loss"]].to_numpy().tolist()
+    assert against[2:5] == [[0.3, 0.0], [0.0, 0.4], [0.1, 0.2]]
+    assert np.isnan(against[:2] + against[5:]).all()
+    assert judged["labels_p"].iloc[2] == pytest.approx(2 * 0.5**3)
+    # Benjamini-Hochberg of 0.25, 0.125 and 1: the smallest times three, the next times three halves
+    assert judged["labels_q"].iloc[2:5].tolist() == pytest.approx([0.375, 0.375, 1.0])
+    assert judged["p"].iloc[2] == pytest.approx(2 * 6 / 2**5)
+    assert np.isnan(judged["q"].iloc[5])
+    assert "right_after" not in judged
+
+
+def test_a_summary_tells_what_beats_the_labels():
+    rows = pd.DataFrame({"method": ["kl"] * 4 + ["labels"], "student": list("abcda"), "delta": 0.01, "gain": 0.01})
+    rows = rows.assign(loss=0.0, images=1000, labels_q=[0.01, 0.01, 0.2, 0.01, np.nan])
+    rows = rows.assign(labels_gain=[0.02, 0.0, 0.02, 0.02, np.nan], labels_loss=[0.0, 0.02, 0.0, 0.0, np.nan])
+    summary = summarise_methods(rows)
+    assert summary.loc["kl", ["above_labels", "below_labels"]].tolist() == [0.5, 0.25]
+    text = format_summary(summary, "f")
+    assert ">labels, <labels: share significantly above" in text
+    assert "nan" not in text
+    assert ">labels" not in format_summary(summarise_methods(rows.drop(columns="labels_q")), "f")

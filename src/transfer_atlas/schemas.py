@@ -212,6 +212,17 @@ SCHEMAS = {
     ),
 }
 
+_BITS = column("right_after", pa.binary(), "whether each evaluation image is right afterwards, one bit each in order")
+SCHEMAS["transfer"] = SCHEMAS["transfers"].append(_BITS)
+for _judged in (
+    column("p", pa.float64(), "two-sided exact McNemar p of gain against loss"),
+    column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
+    share("labels_gain", "images right here and wrong after the student's control `labels`; null without it"),
+    share("labels_loss", "images wrong here and right after that control"),
+    column("labels_p", pa.float64(), "two-sided exact McNemar p of labels_gain against labels_loss"),
+    column("labels_q", pa.float64(), "labels_p by false discovery rate over the table"),
+):
+    SCHEMAS["transfers"] = SCHEMAS["transfers"].append(_judged)
 SCHEMAS["histories"] = pa.schema(
     [
         *_TRANSFER,

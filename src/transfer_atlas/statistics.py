@@ -69,14 +69,16 @@ def summarise_methods(transfers):
     Returns:
         DataFrame indexed by method: transfers, lost (of these without a result, which count as no success), students,
         success_rate (share with delta > 0), median_success (median over students of their success rates, as the paper
-        has it), above and below (shares significantly above and below zero, exact McNemar at 5 %), mean_delta,
-        standard_error; shares are fractions.
+        has it), above and below (shares significantly above and below zero, exact McNemar at 5 %), above_labels and
+        below_labels (shares significantly above and below the control `labels` of the same student, at a false discovery
+        rate of 5 %; NaN without it), mean_delta, standard_error; shares are fractions.
     """
     p = mcnemar_p(transfers["gain"], transfers["loss"], transfers["images"])
     transfers = transfers.assign(
         success=transfers["delta"] > 0,
         above=(p < 0.05) & (transfers["delta"] > 0),
         below=(p < 0.05) & (transfers["delta"] < 0),
+        **_against_labels(transfers),
     )
     of_student = transfers.groupby(["method", "student"], sort=False)["delta"].mean().groupby("method", sort=False)
     success = transfers.groupby(["method", "student"], sort=False)["success"].mean().groupby("method", sort=False)
@@ -90,14 +92,29 @@ def summarise_methods(transfers):
             "median_success": success.median(),
             "above": methods["above"].mean(),
             "below": methods["below"].mean(),
+            "above_labels": methods["above_labels"].mean(),
+            "below_labels": methods["below_labels"].mean(),
             "mean_delta": methods["delta"].mean(),
             "standard_error": of_student.sem(),
         }
     )
 
 
+def _against_labels(transfers):
+    """Whether each transfer is significantly above and below the control; NaN where it is not set against it."""
+    if "labels_q" not in transfers:
+        return {"above_labels": np.nan, "below_labels": np.nan}
+    sure, more = transfers["labels_q"] < 0.05, transfers["labels_gain"] > transfers["labels_loss"]
+    known = transfers["labels_q"].notna()
+    return {
+        "above_labels": (sure & more).astype(float).where(known),
+        "below_labels": (sure & ~more).astype(float).where(known),
+    }
+
+
 def format_summary(summary, figures):
     """Render the summary of a study as text, deltas in percentage points, and say where the figures are."""
+    against = summary[["above_labels", "below_labels"]].map(lambda share: "" if np.isnan(share) else f"{share:.0%}")
     percent = pd.DataFrame(
         {
             "transfers": summary["transfers"],
@@ -105,18 +122,27 @@ def format_summary(summary, figures):
             "median": summary["median_success"].map("{:.0%}".format),
             "up": summary["above"].map("{:.0%}".format),
             "down": summary["below"].map("{:.0%}".format),
+            ">labels": against["above_labels"],
+            "<labels": against["below_labels"],
             "mean delta": [
                 f"{100 * delta:+.2f} points" if np.isnan(error) else f"{100 * delta:+.2f} +- {100 * error:.2f} points"
                 for delta, error in zip(summary["mean_delta"], summary["standard_error"], strict=True)
             ],
         }
     )
-    table = percent.rename_axis("method").reset_index().to_string(index=False)
     notes = [
         "success: share of transfers that gain; median: over students, of their success rates (the paper's statistic)",
         "up, down: share significantly above and below zero (exact McNemar, 5 %); +-: standard error over students",
         "methods without a teacher are controls: self, labels, random",
     ]
+    if summary["above_labels"].notna().any():
+        notes.insert(
+            2,
+            ">labels, <labels: share significantly above and below the student's control labels (false discovery rate 5 %)",
+        )
+    else:
+        percent = percent.drop(columns=[">labels", "<labels"])
+    table = percent.rename_axis("method").reset_index().to_string(index=False)
     if lost := summary["lost"].sum():
         notes.append(f"{lost} transfer(s) ended without a result; column remark of transfers.parquet says why")
     return "\n".join([table, *notes, f"figures: {figures}"]) + "\n"

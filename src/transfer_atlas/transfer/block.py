@@ -171,7 +171,7 @@ def run_block(specs, outputs, student, teachers, minutes, code):
         if checkpoint.row is None:
             checkpoint.finish(_make_row(spec, student, teacher, checkpoint))
         record = provenance.record(student.device) | {"seconds": round(checkpoint.seconds, 3), "made_from": made_from}
-        write_table(pd.DataFrame([checkpoint.row]), "transfers", path, record)
+        write_table(pd.DataFrame([checkpoint.row]), "transfer", path, record)
     for checkpoint in checkpoints:
         checkpoint.remove()
 
@@ -209,11 +209,19 @@ def _make_row(spec, student, teacher, checkpoint):
         raise
     except InputError as error:
         return {**identity, "remark": f"diverged: {error}", **no_measures(len(student.evaluation))}
-    measures = measure_transfer(student.correct, student.answer(model, checkpoint.stop), knows, student.evaluation)
+    after = student.answer(model, checkpoint.stop)
+    measures = measure_transfer(student.correct, after, knows, student.evaluation)
     if spec.evaluate_epochs:
         for name in ("gain", "loss"):
             history.setdefault(f"epoch_{name}", []).append(float(measures[name]))
     remark = describe_collapse(
         measures["accuracy_before"], measures["accuracy_after"], student.classes, measures["images"]
     )
-    return {**identity, "remark": remark, **measures, **dict.fromkeys(HISTORY), **history}
+    return {
+        **identity,
+        "remark": remark,
+        **measures,
+        **dict.fromkeys(HISTORY),
+        **history,
+        "right_after": np.packbits(after).tobytes(),
+    }

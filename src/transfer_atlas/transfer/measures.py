@@ -83,7 +83,7 @@ def top_classes(labels, percent):
 
 def no_measures(images):
     """The measures of a transfer without a result: NaN, and no history."""
-    return dict.fromkeys(MEASURES, np.nan) | {"images": images} | dict.fromkeys(HISTORY)
+    return dict.fromkeys(MEASURES, np.nan) | {"images": images} | dict.fromkeys((*HISTORY, "right_after"))
 
 
 def describe_collapse(accuracy_before, accuracy_after, classes, images):
