@@ -40,7 +40,7 @@ def compare(studies):
                     "method": NAMES[method],
                     "left out": left_out,
                     "students": of.loc[OURS, "students"],
-                    "rank correlation": f"{of.loc[OURS, 'rank_correlation']:+.2f}",
+                    "rank correlation": f"{of.loc[OURS, 'rank_correlation']:+.2f}".replace("+nan", ""),
                     **{rule: f"{100 * of.loc[rule, 'regret']:.2f}{_verdict(of.loc[rule])}" for rule in (OURS, *RULES)},
                 }
             )

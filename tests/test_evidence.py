@@ -90,7 +90,7 @@ def test_every_variant_of_the_search_is_configured(monkeypatch):
     assert all(f"| {text} " in page for _, _, _, text, *_ in recipe.SEARCH + recipe.UNSEEN)
 
 
-@pytest.mark.parametrize("page", ["cifar100", "cifar100_recipe", "reliability"])
+@pytest.mark.parametrize("page", ["cifar100", "cifar100_recipe", "recommendation", "reliability"])
 def test_a_page_says_what_its_template_says(page):
     template, text = ((ROOT / f"docs/{page}{suffix}").read_text() for suffix in (".template.md", ".md"))
     assert all(literal in text for literal, *_ in string.Formatter().parse(template))
