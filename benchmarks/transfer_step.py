@@ -1,0 +1,82 @@
+"""A step of a transfer from stored answers against the same step with three networks live: python benchmarks/transfer_step.py.
+
+The student is a ResNet-18; the teacher another one, or a ResNet-101 with 4.3 times its multiply-accumulates. Live, the
+teacher and the frozen student answer each batch, as in the authors' code; beside both, plain fine-tuning on the labels.
+One run, in turns, with the package's own training loop for stored answers and for the labels.
+"""
+
+import time
+
+import numpy as np
+import pandas as pd
+import timm
+import torch
+
+from transfer_atlas.images.views import Views
+from transfer_atlas.transfer.loop import TransferSpec, set_mode, transfer_knowledge
+from transfer_atlas.transfer.objectives import choose_target, objective
+from transfer_atlas.zoo.build import Input
+
+IMAGES, SIDE, BATCH, CLASSES, ROUNDS = 256, 96, 32, 1000, 3
+RECIPE = {"epochs": 1, "batch_size": BATCH, "lr": 1e-4, "momentum": 0.9, "weight_decay": 1e-4, "batch_norm": "frozen"}
+DATA_PARTITIONING = {"target": "most_confident", "confidence": "label"}
+
+
+def stored(views, labels, logits, **method):
+    """An epoch of the package's own loop."""
+    spec = TransferSpec("m", "s", "t", 0, **RECIPE, **method)
+    transfer_knowledge(spec, timm.create_model("resnet18"), views, labels, logits, logits, "cpu")
+
+
+def live(views, labels, teacher):
+    """An epoch in which teacher and frozen student answer every batch."""
+    student, frozen = timm.create_model("resnet18"), timm.create_model("resnet18").eval()
+    set_mode(student, "frozen")
+    optimizer = torch.optim.SGD(student.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
+    to_input, order = Input(student), np.random.default_rng(0).permutation(IMAGES)
+    for batch in np.array_split(order, IMAGES // BATCH):
+        images, here = to_input(views.batch(0, batch)), torch.from_numpy(labels[batch])
+        with torch.no_grad():
+            target, _ = choose_target("most_confident", "label", frozen(images), teacher(images), here)
+        optimizer.zero_grad()
+        objective(student(images), target, here, 0.0, 1.0).mean().backward()
+        optimizer.step()
+
+
+def main():
+    """Seconds per step and ratios, medians of rounds in turns."""
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 256, (IMAGES, SIDE, SIDE, 3), dtype=np.uint8)
+    labels = generator.integers(0, CLASSES, IMAGES)
+    logits = generator.normal(size=(1, IMAGES, CLASSES)).astype(np.float16)
+    views = Views(pixels, [f"i/{n}" for n in range(IMAGES)], 1, [], 0)
+    teachers = {name: timm.create_model(name).eval() for name in ("resnet18", "resnet101")}
+    runs = {
+        "stored answers": lambda: stored(views, labels, logits, **DATA_PARTITIONING),
+        "labels alone": lambda: stored(views, labels, logits, label_weight=1.0),
+        **{f"live, {name}": lambda teacher=teacher: live(views, labels, teacher) for name, teacher in teachers.items()},
+    }
+    rows = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        times = {name: [] for name in runs}
+        for _ in range(ROUNDS):
+            for name, run in runs.items():
+                start = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - start)
+        seconds = {name: np.median(taken) / (IMAGES // BATCH) for name, taken in times.items()}
+        rows += [
+            {
+                "threads": threads,
+                "step": name,
+                "seconds": value,
+                "against stored answers": value / seconds["stored answers"],
+            }
+            for name, value in seconds.items()
+        ]
+    print(pd.DataFrame(rows).round(2).to_markdown(index=False))
+
+
+if __name__ == "__main__":
+    main()
