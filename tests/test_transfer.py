@@ -260,3 +260,22 @@ def test_evaluated_epochs_end_with_the_transfer_and_change_nothing(student, run,
     assert list(told["epoch_objective"]) == list(quiet["epoch_objective"])
     shorter = run(replace(SPEC, epochs=2, slow_weights=slow), student, KNOWING)
     assert (shorter["gain"], shorter["loss"]) == (told["epoch_gain"][1], told["epoch_loss"][1])
+
+
+def test_a_transfer_of_a_sweep_keeps_its_checkpoint_with_the_others(student, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("transfer_atlas.transfer.block.Checkpoint", lambda path, *rest: seen.append(path) or 1 / 0)
+    for folder in ("transfers", "sweeps/epochs/3"):
+        with pytest.raises(ZeroDivisionError):
+            run_block(
+                [replace(SPEC, teacher=None)],
+                [tmp_path / f"results/{folder}/kl/s.t/none/0.parquet"],
+                student,
+                {},
+                10,
+                "code",
+            )
+    assert [path.relative_to(tmp_path / "results").parts[:2] for path in seen] == [
+        ("checkpoints", "transfers"),
+        ("checkpoints", "sweeps"),
+    ]

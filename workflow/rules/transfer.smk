@@ -78,6 +78,8 @@ rule gather_transfers:
     resources:
         mem_mb=growing(1000),
         runtime=growing(30),
+    params:
+        code=code_of("gather_transfers"),
     script:
         "../scripts/gather_transfers.py"
 
@@ -96,6 +98,7 @@ if SWEEPS:
             runtime=growing(30),
         params:
             points=lambda wildcards: [point[:2] for point in all_points()],
+            code=code_of("gather_sweeps"),
         script:
             "../scripts/gather_sweeps.py"
 

@@ -166,7 +166,7 @@ def run_block(specs, outputs, student, teachers, minutes, code):
             continue
         provenance = Provenance(spec=asdict(spec), **student.settings())
         machine = {"device": student.device.type, "torch": str(torch.__version__)}
-        checkpoint = Checkpoint(checkpoint_of(path, Path(path).parents[4]), identity | machine, minutes, stop)
+        checkpoint = Checkpoint(checkpoint_of(path, _results_of(path)), identity | machine, minutes, stop)
         checkpoints.append(checkpoint)
         if checkpoint.row is None:
             checkpoint.finish(_make_row(spec, student, teacher, checkpoint))
@@ -174,6 +174,11 @@ def run_block(specs, outputs, student, teachers, minutes, code):
         write_table(pd.DataFrame([checkpoint.row]), "transfer", path, record)
     for checkpoint in checkpoints:
         checkpoint.remove()
+
+
+def _results_of(path):
+    """Folder of the study that a transfer's file lies in, of its own transfers or of a sweep."""
+    return next(folder.parent for folder in Path(path).parents if folder.name in ("transfers", "sweeps"))
 
 
 def _is_made(path, made_from):
