@@ -137,6 +137,7 @@ def test_the_report_opens_in_a_browser_and_shows_every_figure(finished, tmp_path
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "cdn.tailwindcss.com" not in line]
     assert said == []
     assert f'data-shown="{len(FIGURES_OF_PAIRS | FIGURES_OF_TRANSFERS)}"' in done.stdout
+    assert "success: share of transfers that gain" in done.stdout  # the first page has the summary
     assert all(category in done.stdout for category in ("Complementarity", "What explains it", "Summary"))
 
 

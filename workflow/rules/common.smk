@@ -21,6 +21,9 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 STUDY = config["study"]
+# what the study has found, for the first page of the report
+SUMMARY = Path(f"results/{STUDY}/summary.txt")
+config["headline"] = SUMMARY.read_text() if SUMMARY.exists() else ""
 ZOO = {}
 TABLES = ["models", "classes", "complementarity", "flips_by_class"]
 SUMMARIES = []
