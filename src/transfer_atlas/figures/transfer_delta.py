@@ -56,16 +56,12 @@ def plot_transfer_delta(transfers, complementarity):
 
 def _plot_method(ax, rows):
     ax.axhline(0, color="black", linewidth=0.6)
-    ax.errorbar(
-        100 * rows["accuracy_difference"],
-        100 * rows["delta"],
-        yerr=100 * rows["delta_standard_error"],
-        fmt="o",
-        markersize=3.5 if len(rows) <= 50 else 2,
-        color="C0",
-        alpha=0.8,
-        elinewidth=0.7,
-    )
+    x, y, error = (100 * rows[column] for column in ("accuracy_difference", "delta", "delta_standard_error"))
+    few, many = len(rows) <= 50, len(rows) > 200
+    style = {"color": "C0", "alpha": 0.8, "markersize": 3.5 if few else 2, "elinewidth": 0.3 if many else 0.7}
+    _, _, bars = ax.errorbar(x, y, error, fmt="o", **style)
+    if many:  # bars would cover the points
+        bars[0].set_alpha(0.25)
 
 
 def _draw_controls(ax, transfers, controls):

@@ -38,7 +38,7 @@ def plot_transfer_rate(transfers, models):
             ax.set_title(method_name(method), loc="left")
         axes[0, 0].set_ylabel("transfer rate\n(% of complementary knowledge)")
         axes[0, 0].set_ylim(bottom=0)
-        axes[0, -1].legend(loc="upper right", title="student")
+        figure.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside right upper", title="student")
         figure.supxlabel("student size (million parameters)", fontsize=8)
     return figure
 
