@@ -5,7 +5,6 @@ The loop decodes and crops in a DataLoader with as many workers as threads, anew
 all models, stores every logit and the predictions, and reads them again for nothing.
 """
 
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -103,4 +102,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

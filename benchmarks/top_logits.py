@@ -7,7 +7,6 @@ Two students learn from two teachers each, from all 100 logits and from the k la
 study's recipe otherwise.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,17 +50,18 @@ def keep(logits, top):
 
 
 def accuracy(model, pixels, labels):
-    """Whether each evaluation image is right."""
+    """Share of the evaluation images that is right."""
     parts = [
         logits.argmax(dim=1).numpy() for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), 500, "cpu")
     ]
-    return np.concatenate(parts) == labels
+    return (np.concatenate(parts) == labels).mean()
 
 
 def main():
     """One row per number of kept logits, means over pairs."""
     if not STUDY.exists():
-        sys.exit(print(f"{STUDY}: not there, see the command above"))
+        print(f"{STUDY}: not there; its command stands above")
+        return
     torch.set_num_threads(2)
     zoo = read_zoo(SHEET, load_schema("workflow/schemas/zoo.schema.yaml"), {})
     index = read_table(STUDY / "images/transfer.parquet")
@@ -84,7 +84,7 @@ def main():
                 before = accuracy(model, pixels, labels)
                 spec = TransferSpec(method, student, teacher, 0, **RECIPE, **how)
                 transfer_knowledge(spec, model, views, index["label"], cut_own, cut, "cpu")
-                row[method] = 100 * (accuracy(model, pixels, labels).mean() - before.mean())
+                row[method] = 100 * (accuracy(model, pixels, labels) - before)
             rows.append(row)
     table = pd.DataFrame(rows)
     for method in METHODS:

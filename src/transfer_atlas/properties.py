@@ -51,10 +51,8 @@ def judge_transfers(transfers):
     """
     rows = transfers.reset_index(drop=True)
     labels = rows[(rows["method"] == "labels") & rows["right_after"].notna()]
-    by_seed, first = (
-        labels.set_index(["student", "seed"])["right_after"],
-        labels.groupby("student")["right_after"].first(),
-    )
+    by_seed = labels.set_index(["student", "seed"])["right_after"]
+    first = labels.groupby("student")["right_after"].first()
     shares = np.full((len(rows), 2), np.nan)
     for place, row in rows.iterrows():
         control = by_seed.get((row["student"], row["seed"]), first.get(row["student"]))

@@ -10,10 +10,6 @@ from transfer_atlas.columns import column, interval, share, share_with_interval,
 # shares of the positive flips, in percent, whose classes are looked at (the paper's Fig. 2 and 5a)
 TOP_PERCENTS = (2, 5, 20, 50)
 
-
-_MODEL = [
-    column("model", pa.string(), "name of the model, `arch.tag`"),
-]
 _PAIR = [
     column("student", pa.string(), "model that learns"),
     column("teacher", pa.string(), "model that teaches; null for the controls, which have none"),
@@ -45,8 +41,8 @@ SCHEMAS = {
         ]
     ),
     "models": pa.schema(
-        _MODEL
-        + [
+        [
+            column("model", pa.string(), "name of the model, `arch.tag`"),
             column("architecture", pa.string(), "timm model name or class"),
             column("weights", pa.string(), "where the weights come from: train:<recipe>, hub, or a file"),
             column("family", pa.string(), "convolution, transformer or mlp: the operator that mixes positions most"),
@@ -120,7 +116,7 @@ SCHEMAS = {
     "pairs": pa.schema(
         [*_PAIR, column("chosen_by", pa.string(), "grid, file, or how it was chosen: stratified, top or random")]
     ),
-    "transfers": pa.schema(
+    "transfer": pa.schema(
         [
             *_TRANSFER,
             column(
@@ -172,6 +168,9 @@ SCHEMAS = {
                 )
                 for name in ("gain", "loss")
             ),
+            column(
+                "right_after", pa.binary(), "whether each evaluation image is right afterwards, one bit each in order"
+            ),
         ]
     ),
     "recommendations": pa.schema(
@@ -212,17 +211,17 @@ SCHEMAS = {
     ),
 }
 
-_BITS = column("right_after", pa.binary(), "whether each evaluation image is right afterwards, one bit each in order")
-SCHEMAS["transfer"] = SCHEMAS["transfers"].append(_BITS)
-for _judged in (
-    column("p", pa.float64(), "two-sided exact McNemar p of gain against loss"),
-    column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
-    share("labels_gain", "images right here and wrong after the student's control `labels`; null without it"),
-    share("labels_loss", "images wrong here and right after that control"),
-    column("labels_p", pa.float64(), "two-sided exact McNemar p of labels_gain against labels_loss"),
-    column("labels_q", pa.float64(), "labels_p by false discovery rate over the table"),
-):
-    SCHEMAS["transfers"] = SCHEMAS["transfers"].append(_judged)
+SCHEMAS["transfers"] = pa.schema(
+    [
+        *(field for field in SCHEMAS["transfer"] if field.name != "right_after"),
+        column("p", pa.float64(), "two-sided exact McNemar p of gain against loss"),
+        column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
+        share("labels_gain", "images right here and wrong after the student's control `labels`; null without it"),
+        share("labels_loss", "images wrong here and right after that control"),
+        column("labels_p", pa.float64(), "two-sided exact McNemar p of labels_gain against labels_loss"),
+        column("labels_q", pa.float64(), "labels_p by false discovery rate over the table"),
+    ]
+)
 SCHEMAS["histories"] = pa.schema(
     [
         *_TRANSFER,

@@ -97,29 +97,11 @@ def all_transfers(wildcards):
 def all_points():
     """(key, value, file) of every transfer of every sweep."""
     return [
-        (
-            sweep.key,
-            value,
-            f"<results>/{sweep.folder(METHODS, method, value)}/{method}/{student}/{teacher}/{seed}.parquet",
+        (key, value, f"<results>/{folder}/{'/'.join(map(str, transfer))}.parquet")
+        for key, value, folder, transfer in plan.points_of(
+            SWEEPS, METHODS, transfers_planned()
         )
-        for sweep in SWEEPS
-        for value in sweep.values
-        for method, student, teacher, seed in transfers_planned()
     ]
-
-
-def trainings_planned():
-    """(student, epochs, share of the transfer images) of every transfer, those of sweeps included."""
-    for method, student, _, _ in transfers_planned():
-        own = METHODS[method]
-        swept = [
-            sweep.recipes(METHODS, value)[method]
-            for sweep in SWEEPS
-            for value in sweep.values
-            if sweep.folder(METHODS, method, value) != "transfers"
-        ]
-        for recipe in (own, *swept):
-            yield student, recipe["epochs"], recipe["image_share"]
 
 
 def recipes_of(block, sweep):

@@ -68,7 +68,9 @@ else:
             geometry=GEOMETRY,
             views=lookup("views/count", within=config),
             top=lookup("inference/top_logits", within=config),
-            trainings=lambda wildcards: list(trainings_planned()),
+            trainings=lambda wildcards: plan.trainings_of(
+                SWEEPS, METHODS, transfers_planned()
+            ),
             code=code_of("estimate"),
         script:
             "../scripts/estimate.py"

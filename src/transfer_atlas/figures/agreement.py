@@ -1,9 +1,8 @@
 """A study's mean deltas beside published ones."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 
-from transfer_atlas.figures.style import ONE_COLUMN, method_name, paper_style, say_empty, scale_delta
+from transfer_atlas.figures.style import METHOD_MARKERS, ONE_COLUMN, method_name, paper_style, say_empty, scale_delta
 
 
 def plot_agreement(agreement):
@@ -28,17 +27,15 @@ def plot_agreement(agreement):
                 100 * here["delta"],
                 100 * here["delta_standard_error"].fillna(0),
                 100 * here["published_standard_error"].fillna(0),
-                fmt="os^Dv<>P"[number % 8],
+                fmt=METHOD_MARKERS[number % len(METHOD_MARKERS)],
                 color=f"C{number % 9}",
                 markersize=3.5,
                 elinewidth=0.6,
                 label=method_name(method),
             )
-        ends = 100 * np.array(
-            [rows[["delta", "published_delta"]].min().min(), rows[["delta", "published_delta"]].max().max()]
-        )
+        means = 100 * rows[["delta", "published_delta"]].to_numpy()
         for axis, scale in ((ax.xaxis, ax.set_xscale), (ax.yaxis, ax.set_yscale)):
-            scale_delta(axis, scale, ends)
+            scale_delta(axis, scale, (means.min(), means.max()))
         ax.set_xlabel("published mean delta (points)")
         ax.set_ylabel("mean delta here (points)")
         ax.set_title(f"{rows['student'].nunique()} students, {len(rows)} means; logarithmic beyond 1", loc="left")

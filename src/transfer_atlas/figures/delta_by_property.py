@@ -6,6 +6,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from transfer_atlas.figures.style import (
     FAMILY_NAMES,
+    METHOD_MARKERS,
     TWO_COLUMNS,
     method_name,
     paper_style,
@@ -13,8 +14,6 @@ from transfer_atlas.figures.style import (
     scale_delta,
     taught_methods,
 )
-
-MARKERS = "os^Dv<>P"
 
 
 def plot_delta_by_property(transfers, models):
@@ -39,7 +38,12 @@ def plot_delta_by_property(transfers, models):
             return figure
         for number, method in enumerate(methods):
             here = means[means["method"] == method]
-            style = {"fmt": MARKERS[number % len(MARKERS)], "color": f"C{number}", "markersize": 4, "elinewidth": 0.7}
+            style = {
+                "fmt": METHOD_MARKERS[number % len(METHOD_MARKERS)],
+                "color": f"C{number}",
+                "markersize": 4,
+                "elinewidth": 0.7,
+            }
             error = here["sem"].fillna(0)
             axes[0].errorbar(100 * here["accuracy"], here["mean"], error, alpha=0.8, **style)
             axes[1].errorbar(here["parameters"].astype(float) / 1e6, here["mean"], error, alpha=0.8, **style)

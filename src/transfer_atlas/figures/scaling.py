@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullLocator
 
-from transfer_atlas.figures.style import TWO_COLUMNS, far_controls, method_name, paper_style, say_empty
+from transfer_atlas.figures.style import METHOD_MARKERS, TWO_COLUMNS, far_controls, method_name, paper_style, say_empty
 from transfer_atlas.statistics import mean_over_students
 
 KEY_NAMES = {
@@ -51,7 +51,7 @@ def plot_scaling(sweeps):
 def _plot_key(axes, rows):
     places, names = _places(rows)
     for number, (method, of_method) in enumerate(rows.groupby("method", sort=False)):
-        style = {"color": f"C{number % 9}", "marker": "osD^v<>P"[number % 8], "markersize": 3.5}
+        style = {"color": f"C{number % 9}", "marker": METHOD_MARKERS[number % len(METHOD_MARKERS)], "markersize": 3.5}
         by_value = of_method.groupby("value", sort=False)
         x = [places[value] for value in by_value.groups]
         mean, error = (100 * column for column in _means(by_value, "delta"))

@@ -12,6 +12,7 @@ ONE_COLUMN = 3.35  # inches
 TWO_COLUMNS = 6.9
 MOST_DOTS = 3000  # in one panel
 
+METHOD_MARKERS = "os^Dv<>P"
 FAMILY_COLOURS = {"convolution": "C0", "transformer": "C1", "mlp": "C2"}  # of paper.mplstyle
 FAMILY_MARKERS = {"convolution": "o", "transformer": "^", "mlp": "s"}
 FAMILY_NAMES = {"convolution": "convolution", "transformer": "transformer", "mlp": "MLP"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
+from torchvision.transforms.v2 import functional as v2
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Augmentation:
 
 def horizontal_flip(images, numbers):
     """Mirror left and right."""
-    return images.flip(3)
+    return v2.horizontal_flip(images)
 
 
 def vertical_flip(images, numbers):
     """Mirror top and bottom."""
-    return images.flip(2)
+    return v2.vertical_flip(images)
 
 
 def resized_crop(images, numbers, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)):
@@ -77,8 +78,7 @@ def color_jitter(images, numbers, brightness=0, contrast=0, saturation=0, hue=0)
 
 def grayscale(images, numbers):
     """Luma (ITU-R 601) in all three channels."""
-    weights = torch.tensor([0.299, 0.587, 0.114], device=images.device).view(1, 3, 1, 1)
-    return (images * weights).sum(dim=1, keepdim=True).expand_as(images)
+    return v2.rgb_to_grayscale(images, 3)
 
 
 def gaussian_blur(images, numbers, sigma=(0.0005, 0.009)):
@@ -103,7 +103,7 @@ def erasing(images, numbers, scale=(0.02, 0.33), ratio=(0.3, 3.3)):
 
 def solarize(images, numbers, threshold=0.5):
     """Turn values from `threshold` up into their negative."""
-    return torch.where(images >= threshold, 1 - images, images)
+    return v2.solarize(images, threshold)
 
 
 AUGMENTATIONS = {

@@ -32,7 +32,7 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0, precisi
     Raises:
         InputError: the device has no memory for a single image.
     """
-    ask, most = _asked(model, device, precision), batch_size
+    ask, most = _answering(model, device, precision), batch_size
     starts = range(first * batch_size, images, batch_size)
     for start in tqdm(starts, desc="infer", unit="batch", mininterval=2):
         rows = slice(start, min(start + batch_size, images))
@@ -40,7 +40,7 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0, precisi
         yield rows, logits
 
 
-def _asked(model, device, precision):
+def _answering(model, device, precision):
     """Function of pixels to logits on the CPU."""
     to_input, device = Input(model).to(device), torch.device(device)
 
@@ -71,7 +71,7 @@ def _within_memory(ask, pixels, most):
 def compute_logits(
     model, views, index, classes, batch_size, device, path, name, checkpoint=None, precision="float32", top_logits=0
 ):
-    """Write the logits of all views [views, images, classes], as `to_storage` makes them, batch by batch.
+    """Write the logits of all views, [views, images, classes], as `to_storage` makes them, batch by batch.
 
     With a checkpoint, what is not finished stands beside it, and the next call goes on with the batch that it ended at.
 

@@ -52,9 +52,10 @@ def answer_images(
         InputError: the model cannot be built, or a logit is not finite (on_error: fail).
         Stopped: a signal asked for it; the next call goes on.
     """
-    provenance = Provenance(row=row, transforms=transforms, seed=seed, inference=inference)
-    settings = {"row": row, "classes": classes, "input_size": input_size, "transforms": transforms, "seed": seed}
-    settings |= {"inference": inference, "device": device.type, "torch": str(torch.__version__), "code": code}
+    recipe = {"row": row, "transforms": transforms, "seed": seed, "inference": inference}
+    provenance = Provenance(**recipe)
+    settings = recipe | {"classes": classes, "input_size": input_size, "code": code}
+    settings |= {"device": device.type, "torch": str(torch.__version__)}
     stop = stop_on_signals()
     checkpoints = {name: _open_checkpoint(split, settings, weights, minutes, stop) for name, split in splits.items()}
     try:

@@ -116,6 +116,37 @@ class Sweep:
         return "transfers" if own else f"sweeps/{self.key}/{value}"
 
 
+def points_of(sweeps, methods, transfers):
+    """Every transfer of every sweep.
+
+    Args:
+        sweeps: of `sweeps_of`.
+        methods: config section `transfer.methods`.
+        transfers: of `transfers_of`.
+
+    Returns:
+        List of (key, value, folder, transfer); the folder is `transfers` where the study's own transfer serves.
+    """
+    return [
+        (sweep.key, value, sweep.folder(methods, transfer[0], value), transfer)
+        for sweep in sweeps
+        for value in sweep.values
+        for transfer in transfers
+    ]
+
+
+def trainings_of(sweeps, methods, transfers):
+    """(student, epochs, share of the transfer images) of every transfer that is made, those of sweeps included; as `points_of`."""
+    recipes = [(transfer, methods[transfer[0]]) for transfer in transfers]
+    values = {sweep.key: sweep.values for sweep in sweeps}
+    recipes += [
+        (transfer, methods[transfer[0]] | {key: values[key][value]})
+        for key, value, folder, transfer in points_of(sweeps, methods, transfers)
+        if folder != "transfers"
+    ]
+    return [(student, recipe["epochs"], recipe["image_share"]) for (_, student, _, _), recipe in recipes]
+
+
 def sweeps_of(section):
     """The sweeps of a study.
 
