@@ -64,11 +64,7 @@ def answer_images(
             raise InputError(reason)
         model = build_model(row, classes, input_size, weights).to(device)
         for name, split in splits.items():
-            index = read_table(split.index)
-            views = Views(open_pixels(split.pixels), index["image"], split.views, transforms, seed)
-            means = _answer_split(
-                model, row, classes, split, index, views, inference, device, checkpoints[name], provenance
-            )
+            means = _answer_split(model, recipe, classes, split, device, checkpoints[name], provenance)
             if name == "evaluation":
                 save_array(confusions, means)
     except InputError as error:
@@ -92,11 +88,13 @@ def _open_checkpoint(split, settings, weights, minutes, stop):
     return Checkpoint(checkpoint_of(split.logits, Path(split.logits).parents[2]), identity, minutes, stop)
 
 
-def _answer_split(model, row, classes, split, index, views, inference, device, checkpoint, provenance):
+def _answer_split(model, recipe, classes, split, device, checkpoint, provenance):
     """Write logits and predictions of one split; returns `ClassMeans.means`."""
-    batch_size = row["inference_batch_size"]
+    row, index = recipe["row"], read_table(split.index)
+    views = Views(open_pixels(split.pixels), index["image"], split.views, recipe["transforms"], recipe["seed"])
+    name, batch_size, options = row["model"], row["inference_batch_size"], recipe["inference"]
     predictions, means = compute_logits(
-        model, views, index, classes, batch_size, device, split.logits, row["model"], checkpoint, **inference
+        model, views, index, classes, batch_size, device, split.logits, name, checkpoint, **options
     )
     record = {**provenance.record(device), "fingerprint": fingerprint(index["image"], index["label"])}
     write_table(predictions, "predictions", split.predictions, record)
