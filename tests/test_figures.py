@@ -209,5 +209,5 @@ def test_a_control_that_loses_everything_is_told_and_flattens_nothing(random_stu
     assert figure.axes[0].get_title(loc="left") == "not shown: labels (control) loses up to 60 %"
     assert figure.axes[3].get_ylim()[1] < 10
     axes = plot("learning_curves", random_study).axes
-    assert axes[-1].get_title(loc="left") == "labels (control):\nloses 60 %"
+    assert axes[-1].get_title(loc="left") == "labels\n(control):\nloses 60 %"
     assert axes[0].get_ylim()[1] < 10

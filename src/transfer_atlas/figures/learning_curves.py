@@ -34,6 +34,8 @@ def plot_learning_curves(histories):
             axes[0].legend(loc="best")
         else:
             axes[0].set_ylabel("mean objective (nats)")
+            for ax in axes:  # what is nearly nothing looks like nothing
+                ax.set_ylim(0, max(0.01, ax.get_ylim()[1]))
         below = "" if evaluated else " (gain and loss: transfer.evaluate_epochs)"
         figure.supxlabel(f"epochs{below}", fontsize=8)
     return figure

@@ -95,7 +95,7 @@ def method_panels(methods, height, **options):
     """A row of panels, one per method with its name as title; at least one panel."""
     figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(TWO_COLUMNS, height), squeeze=False, **options)
     for ax, method in zip(axes[0], methods, strict=False):
-        ax.set_title(method_name(method), loc="left")
+        ax.set_title(method_name(method).replace(" (", "\n("), loc="left")  # panels of many methods are narrow
     return figure, axes[0]
 
 
