@@ -44,6 +44,7 @@ else:
     include: "workflow/rules/pairs.smk"
     include: "workflow/rules/logits.smk"
     include: "workflow/rules/transfer.smk"
+    include: "workflow/rules/teams.smk"
     include: "workflow/rules/complementarity.smk"
 
 

@@ -16,7 +16,7 @@ from transfer_atlas.properties import describe_histories, judge_transfers
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.tables import write_table
 from transfer_atlas.transfer.agreement import compare_with_published
-from transfer_atlas.transfer.block import Student, Teacher
+from transfer_atlas.transfer.student import Student, Teacher
 from transfer_atlas.zoo.build import save_weights
 
 FASHION = ROOT / "src/transfer_atlas/datasets/fashion_mnist"
@@ -154,9 +154,36 @@ def make_random_study(students, teachers, seed=0):
         "transfers": transfers,
         "histories": describe_histories(transfers),
         "agreement": compare_with_published(transfers, publish(transfers, generator)),
+        "teams": make_random_teams(transfers, generator),
         "sweeps": pd.concat([transfers.assign(key=key, value=value) for key, value in points], ignore_index=True),
         "models": models,
     }
+
+
+def make_random_teams(transfers, generator):
+    """The teams table of a synthetic study: all ways of one team of at most three of each student's teachers."""
+    rows = []
+    for student, alone in transfers.query("method == 'kl_dp'").groupby("student"):
+        members = alone.head(3)
+        stages = members["delta"].cumsum().tolist()
+        for way in ("sequential", "descending", "matched", "parallel", "soup"):
+            deltas = stages if way in ("sequential", "descending", "matched") else stages[-1:]
+            deltas = [delta + generator.normal(0, 0.001) for delta in deltas]
+            rows.append(
+                {
+                    "way": way,
+                    "method": "kl_dp",
+                    "student": student,
+                    "team": "three",
+                    "teachers": members["teacher"].tolist(),
+                    "stage_delta": deltas,
+                    "delta": deltas[-1],
+                    "delta_standard_error": 0.004,
+                    "single_mean": members["delta"].mean(),
+                    "single_best": members["delta"].max(),
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def publish(transfers, generator):
@@ -200,7 +227,7 @@ def student_files(tmp_path):
             views=views,
             transforms=list(transforms),
             seed=0,
-            precision="float32",
+            inference={"precision": "float32", "top_logits": 0},
             device=torch.device("cpu"),
         )
 

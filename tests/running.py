@@ -38,7 +38,7 @@ FIGURES_OF_TRANSFERS = {
     "learning_curves",
     "teacher_count",
 }
-FIGURES_ON_REQUEST = {"scaling", "agreement"}
+FIGURES_ON_REQUEST = {"scaling", "agreement", "teams"}
 TABLES = ("models", "complementarity", "pairs", "transfers")
 
 # the embedded study with the same rules and code, cut down to three small models and two pairs

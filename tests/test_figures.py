@@ -27,7 +27,9 @@ NEEDS_MORE = (
     "a regression needs four students and two transfers per property",
 )
 OF_PAIRS = [
-    figure for figure, tables in TABLES.items() if not {"transfers", "histories", "sweeps", "agreement"} & set(tables)
+    figure
+    for figure, tables in TABLES.items()
+    if not {"transfers", "histories", "sweeps", "agreement", "teams"} & set(tables)
 ]
 OF_TRANSFERS = [figure for figure, tables in TABLES.items() if "transfers" in tables]
 
@@ -199,6 +201,23 @@ def test_learning_curves_begin_at_nothing_and_end_with_the_transfer(random_study
     figure = plot("learning_curves", random_study)
     assert figure.axes[0].get_ylabel() == "mean objective (nats)"
     assert "transfer.evaluate_epochs" in figure.get_supxlabel()
+
+
+def test_teams_stand_beside_their_members(random_study):
+    teams = random_study["teams"]
+    left, right = plot("teams", random_study).axes
+    students = list(teams["student"].unique())
+    assert [text.get_text() for text in left.get_yticklabels()] == students
+    first = teams[teams["student"] == students[0]]
+    bar = left.patches[0]
+    drawn = [bar.get_x(), bar.get_x() + bar.get_width()]
+    np.testing.assert_allclose(drawn, 100 * first[["single_mean", "single_best"]].iloc[0])
+    marks = [bars.lines[0].get_xdata()[0] for bars in left.containers if hasattr(bars, "lines")][: len(first)]
+    np.testing.assert_allclose(marks, 100 * first["delta"])
+    sequential = np.mean(np.stack(teams.query("way == 'sequential'")["stage_delta"]), axis=0)
+    np.testing.assert_allclose(right.lines[0].get_ydata(), [0, *(100 * sequential)])
+    teams["delta"] = np.nan
+    assert plot("teams", random_study).axes[0].texts[0].get_text() == "no team of this study has a result"
 
 
 def test_a_control_that_loses_everything_is_told_and_flattens_nothing(random_study):

@@ -55,6 +55,7 @@ GROUND = (
     "files",
     "checkpoint",
     "schemas",
+    "transfer_schemas",
     "tables",
     "provenance",
     "jobs",

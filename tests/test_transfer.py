@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import write_teacher
+from safetensors.torch import load_file
 
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.tables import read_table, write_excluded, write_table
-from transfer_atlas.transfer.block import Teacher, run_block
+from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.loop import (
     SlowWeights,
     TransferSpec,
@@ -20,7 +21,8 @@ from transfer_atlas.transfer.loop import (
     transfer_knowledge,
 )
 from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, top_classes
-from transfer_atlas.zoo.build import build_model
+from transfer_atlas.transfer.student import Teacher
+from transfer_atlas.zoo.build import build_model, exclusion_of_weights
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = GENERATOR.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
@@ -153,7 +155,7 @@ def test_an_excluded_teacher_is_a_row_with_its_reason(student, tmp_path):
     np.save(tmp_path / "t.npy", np.empty((0, 0, 0), np.float16))
     path = tmp_path / "results/transfers/kl/s.t/t.t/0.parquet"
     run_block([SPEC], [path], student, {"t.t": Teacher(tmp_path / "t.npy", tmp_path / "t.parquet")}, 10, "code")
-    assert read_table(path)["remark"][0] == "the teacher is excluded: logits are not finite"
+    assert read_table(path)["remark"][0] == "the teacher t.t is excluded: logits are not finite"
 
 
 def test_before_is_measured_again_where_the_answers_come_from_another_device(vit_row, student_files, tmp_path):
@@ -279,3 +281,28 @@ def test_a_transfer_of_a_sweep_keeps_its_checkpoint_with_the_others(student, tmp
         ("checkpoints", "transfers"),
         ("checkpoints", "sweeps"),
     ]
+
+
+def test_kept_weights_are_those_that_were_measured(student, tmp_path):
+    paths = [tmp_path / f"results/transfers/kl/s.t/t.t/{seed}.parquet" for seed in (0, 1)]
+    specs = [replace(SPEC, seed=seed) for seed in (0, 1)]
+    teachers = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}
+    run_block(specs, paths, student, teachers, 10, "code", keep=paths[:1])
+    kept, other = (path.with_suffix(".safetensors") for path in paths)
+    assert not other.exists()
+    model = student.build()
+    model.load_state_dict(load_file(kept))
+    assert np.packbits(student.answer(model)).tobytes() == read_table(paths[0])["right_after"][0]
+    # one that is wanted later is trained again, to the same table; the other stands
+    before = [read_table(path) for path in paths]
+    kept.unlink()
+    run_block(specs, paths, student, teachers, 10, "code", keep=paths[:1])
+    assert kept.exists()
+    assert [str(read_table(path)) for path in paths] == list(map(str, before))
+
+
+def test_of_a_transfer_without_a_result_a_file_without_weights_is_kept(student, tmp_path):
+    path = tmp_path / "results/transfers/kl/s.t/t.t/0.parquet"
+    teachers = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}
+    run_block([replace(SPEC, lr=1e12)], [path], student, teachers, 10, "code", keep=[path])
+    assert exclusion_of_weights(path.with_suffix(".safetensors")).startswith("diverged: ")

@@ -289,6 +289,31 @@ def test_a_sweep_makes_each_transfer_again_but_those_that_stand(finished):
     pd.testing.assert_frame_equal(own, stands)
 
 
+def test_teams_use_what_the_study_has_and_stand_beside_it(finished):
+    """One after another, and the mean of the students that the same teachers made alone, whose weights are made for it."""
+    before = tables_of(finished)["transfers"]
+    change = {"teams": {"ways": ["matched", "soup"], "teachers": {"both": ["test_byobnet.a", "test_convnext.a"]}}}
+    overlay = overlay_of(finished, "teams", change)
+    wanted = [f"results/small/{name}" for name in ("teams.parquet", "transfers.parquet", "figures/teams.pdf")]
+    jobs = planned(finished, *wanted, overlay=overlay)
+    assert {rule: jobs.get(rule) for rule in ("transfer_kl", "transfer_kl_dp", "team_matched", "team_soup")} == {
+        "transfer_kl": None,
+        "transfer_kl_dp": 1,
+        "team_matched": 1,
+        "team_soup": 1,
+    }
+    snakemake(finished, *wanted, overlay=overlay)
+    teams = read_table(finished / "results/small/teams.parquet").set_index("way")
+    alone = before.query("method == 'kl_dp'")["delta"]
+    assert teams["single_best"].tolist() == [alone.max()] * 2
+    assert teams["delta"].notna().all()
+    assert teams["epochs"].to_dict() == {"matched": 2, "soup": 4}
+    pd.testing.assert_frame_equal(tables_of(finished)["transfers"], before)
+    assert (finished / wanted[2]).stat().st_size > 1000
+    # without teams nothing is left to do
+    assert planned(finished, *targets_of()) == {}
+
+
 def test_pairs_chosen_from_the_comparison_are_transferred(finished):
     choice = {"choose": "top", "number": 1, "students": ["test_mambaout.a"]}
     methods = {"kl_dp": SMALL["transfer"]["methods"]["kl_dp"], "self": {"target": "student"}}
@@ -339,5 +364,5 @@ def test_a_model_that_cannot_be_built_ends_its_branch_or_is_left_out(finished):
     assert line in models.loc["test_resnet.a", "remark"]
     assert "test_resnet.a" not in set(tables["complementarity"]["teacher"])
     lost = tables["transfers"].set_index("teacher").loc["test_resnet.a"]
-    assert lost["remark"].str.startswith("the teacher is excluded: model test_resnet.a").all()
+    assert lost["remark"].str.startswith("the teacher test_resnet.a is excluded: model test_resnet.a").all()
     assert "without a result" in (finished / "results/small/summary.txt").read_text()

@@ -115,7 +115,7 @@ class Checkpoint:
     """The file that one training goes on from: its state, or the row of a table that came of it.
 
     A finished row stays until the whole job has written its results, so that a job of several trainings that is
-    killed does not repeat them.
+    killed does not repeat them. A row of several trainings has a stage for each.
     """
 
     def __init__(self, path, identity, minutes, stop: Callable[[], bool] = lambda: False):
@@ -154,6 +154,13 @@ class Checkpoint:
         """Time that the training has taken, that of earlier processes included."""
         return self.earlier + time.monotonic() - self.opened
 
+    def stage(self, name):
+        """The checkpoint of one of several things that are done one after another for the same row."""
+        path = self.path.with_stem(f"{self.path.stem}_{name}")
+        stage = Checkpoint(path, self.identity | {"stage": name}, self.minutes, self.stop)
+        self.earlier += stage.earlier
+        return stage
+
     def resume(self, progress):
         """Bring `progress` to where the checkpoint stands.
 
@@ -181,6 +188,7 @@ class Checkpoint:
         """Replace the training state by the row that came of it."""
         self.row = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
         self._write(row=self.row)
+        self._remove_stages()
 
     def _write(self, **content):
         # a file and not its path, or nothing would say that the disk is full
@@ -192,6 +200,11 @@ class Checkpoint:
         """Delete the file, and the array that was begun beside it; the result is written."""
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(".npy").unlink(missing_ok=True)
+        self._remove_stages()
+
+    def _remove_stages(self):
+        for path in self.path.parent.glob(f"{self.path.stem}_*"):
+            path.unlink(missing_ok=True)
 
 
 class NoCheckpoint(Checkpoint):

@@ -65,6 +65,38 @@ def judge_transfers(transfers):
     return rows.drop(columns="right_after").set_axis(transfers.index)
 
 
+def judge_teams(teams, singles):
+    """How sure it is that teams gain or lose, and what became of the student with each teacher alone.
+
+    Args:
+        teams: rows of the team table.
+        singles: rows of the transfer table: of every member of every team.
+
+    Returns:
+        The teams table; best_* are null where the team or all singles have no result.
+    """
+    rows = teams.reset_index(drop=True)
+    alone = singles.set_index(["method", "student", "teacher", "seed"])
+    compared = []
+    for row in rows.itertuples():
+        members = [] if row.teachers is None else row.teachers
+        known = alone.loc[[(row.method, row.student, teacher, row.seed) for teacher in members]]
+        known = known.dropna(subset=["delta"])
+        if known.empty:
+            compared.append({})
+            continue
+        best = known["delta"].idxmax()
+        gain, loss = _only_one_right(row.right_after, known.loc[best, "right_after"]) / row.images
+        deltas = {"single_mean": known["delta"].mean(), "single_best": known["delta"].max()}
+        compared.append(deltas | {"best_teacher": best[2], "best_gain": gain, "best_loss": loss})
+    columns = ["single_mean", "single_best", "best_teacher", "best_gain", "best_loss"]
+    rows = rows.join(pd.DataFrame(compared, columns=columns))
+    rows["p"] = mcnemar_p(rows["gain"], rows["loss"], rows["images"])
+    rows["q"] = _false_discovery_rate(rows["p"])
+    rows["best_p"] = mcnemar_p(rows["best_gain"], rows["best_loss"], rows["images"])
+    return rows.drop(columns="right_after")
+
+
 def _only_one_right(bits, others):
     """On how many images only the first is right, and only the second; packed bits of both."""
     here, there = np.frombuffer(bits, np.uint8), np.frombuffer(others, np.uint8)

@@ -5,21 +5,8 @@ docs/results.md shows them, made by `python -m transfer_atlas.study.documentatio
 
 import pyarrow as pa
 
-from transfer_atlas.columns import column, interval, share, share_with_interval, top_classes
-
-# shares of the positive flips, in percent, whose classes are looked at (the paper's Fig. 2 and 5a)
-TOP_PERCENTS = (2, 5, 20, 50)
-
-_PAIR = [
-    column("student", pa.string(), "model that learns"),
-    column("teacher", pa.string(), "model that teaches; null for the controls, which have none"),
-]
-
-_TRANSFER = [
-    column("method", pa.string(), "transfer method of the config"),
-    *_PAIR,
-    column("seed", pa.int64(), "seed of the order of images"),
-]
+from transfer_atlas.columns import TOP_PERCENTS, column, interval, share, share_with_interval, top_classes
+from transfer_atlas.transfer_schemas import PAIR, TRANSFER_SCHEMAS
 
 SCHEMAS = {
     "images": pa.schema(
@@ -72,7 +59,7 @@ SCHEMAS = {
     ),
     "complementarity": pa.schema(
         [
-            _PAIR[0],
+            PAIR[0],
             column("teacher", pa.string(), "model that might teach"),
             share("student_accuracy", "top-1 accuracy of the student"),
             share("teacher_accuracy", "top-1 accuracy of the teacher"),
@@ -105,7 +92,7 @@ SCHEMAS = {
     "flips_by_class": pa.schema(
         [
             column("example", pa.string(), "name of the example pair in complementarity.examples"),
-            _PAIR[0],
+            PAIR[0],
             column("teacher", pa.string(), "model that might teach"),
             column("class", pa.int32(), "class id"),
             column("images", pa.int64(), "evaluation images of the class"),
@@ -114,64 +101,7 @@ SCHEMAS = {
         ]
     ),
     "pairs": pa.schema(
-        [*_PAIR, column("chosen_by", pa.string(), "grid, file, or how it was chosen: stratified, top or random")]
-    ),
-    "transfer": pa.schema(
-        [
-            *_TRANSFER,
-            column(
-                "remark",
-                pa.string(),
-                "why there is no result, with null in all measures, or what is odd about it; null for a sound transfer",
-            ),
-            share("accuracy_before", "student's top-1 accuracy on the evaluation split before the transfer"),
-            share("accuracy_after", "the same after the last epoch"),
-            share("delta", "accuracy_after - accuracy_before = gain - loss"),
-            share("delta_standard_error", "paired standard error of delta, from the gain and loss counts"),
-            share("gain", "images wrong before and right after"),
-            share("loss", "images right before and wrong after"),
-            share("positive_flips", "student wrong before and teacher right; null without a teacher"),
-            share("transferred_flips", "the part of positive_flips that is right after"),
-            share("transfer_rate", "transferred_flips / positive_flips, sample by sample"),
-            share("positive_flips_after", "student wrong after and teacher right"),
-            *(
-                share(
-                    f"top{percent}_transfer_rate",
-                    f"transfer_rate inside the classes that hold the top {percent} % of the positive flips",
-                )
-                for percent in TOP_PERCENTS
-            ),
-            *(
-                share(f"top{percent}_gain_share", "part of the gain that falls into these classes, whoever knew them")
-                for percent in TOP_PERCENTS
-            ),
-            column("images", pa.int64(), "evaluation images that the shares refer to"),
-            column("epoch_objective", pa.list_(pa.float64()), "mean training objective per epoch", "nats"),
-            column(
-                "epoch_accuracy",
-                pa.list_(pa.float64()),
-                "student's accuracy on the transfer images, measured during the epoch",
-                "fraction",
-            ),
-            column(
-                "epoch_teacher_share",
-                pa.list_(pa.float64()),
-                "share of the transfer images on which the teacher set the target",
-                "fraction",
-            ),
-            *(
-                column(
-                    f"epoch_{name}",
-                    pa.list_(pa.float64()),
-                    f"{name} after each epoch; null without transfer.evaluate_epochs",
-                    "fraction",
-                )
-                for name in ("gain", "loss")
-            ),
-            column(
-                "right_after", pa.binary(), "whether each evaluation image is right afterwards, one bit each in order"
-            ),
-        ]
+        [*PAIR, column("chosen_by", pa.string(), "grid, file, or how it was chosen: stratified, top or random")]
     ),
     "recommendations": pa.schema(
         [
@@ -209,49 +139,5 @@ SCHEMAS = {
             share("more_regret_standard_error", "standard error of more_regret over students"),
         ]
     ),
+    **TRANSFER_SCHEMAS,
 }
-
-SCHEMAS["transfers"] = pa.schema(
-    [
-        *(field for field in SCHEMAS["transfer"] if field.name != "right_after"),
-        column("p", pa.float64(), "two-sided exact McNemar p of gain against loss"),
-        column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
-        share("labels_gain", "images right here and wrong after the student's control `labels`; null without it"),
-        share("labels_loss", "images wrong here and right after that control"),
-        column("labels_p", pa.float64(), "two-sided exact McNemar p of labels_gain against labels_loss"),
-        column("labels_q", pa.float64(), "labels_p by false discovery rate over the table"),
-    ]
-)
-SCHEMAS["histories"] = pa.schema(
-    [
-        *_TRANSFER,
-        column("epoch", pa.int32(), "epochs done, from 1"),
-        column("objective", pa.float64(), "mean training objective of the epoch", "nats"),
-        share("accuracy", "student's accuracy on the transfer images, measured during the epoch"),
-        share("teacher_share", "share of the transfer images on which the teacher set the target"),
-        share("gain", "images wrong before the transfer and right after the epoch; null without evaluate_epochs"),
-        share("loss", "images right before the transfer and wrong after the epoch; likewise"),
-    ]
-)
-SCHEMAS["agreement"] = pa.schema(
-    [
-        _PAIR[0],
-        _TRANSFER[0],
-        column("teachers", pa.int32(), "teachers of the student here"),
-        share("delta", "mean transfer delta over them, here"),
-        share("delta_standard_error", "standard error of it over teachers"),
-        share("success_rate", "share of them with delta > 0"),
-        column("published_teachers", pa.int32(), "teachers of the student in the publication"),
-        share("published_delta", "mean transfer delta over those"),
-        share("published_standard_error", "standard error of it over teachers"),
-        share("published_success", "share of those with delta > 0; null where it is not published"),
-        column("source", pa.string(), "where the published numbers stand"),
-    ]
-)
-SCHEMAS["sweeps"] = pa.schema(
-    [
-        column("key", pa.string(), "key of the recipe that was varied"),
-        column("value", pa.string(), "its value"),
-        *SCHEMAS["transfers"],
-    ]
-)

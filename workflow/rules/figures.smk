@@ -28,6 +28,7 @@ FIGURES = {
         "class_transfer_rate": ["transfers"],
         "gain_loss": ["transfers", "models"],
         "delta_matrix": ["transfers", "models"],
+        "teams": ["teams"],
         "learning_curves": ["histories"],
         "agreement": ["agreement"],
     },

@@ -104,12 +104,21 @@ def all_points():
     ]
 
 
+def all_trainings():
+    """(student, epochs, share of the transfer images) of all that is trained for transfers."""
+    transfers = plan.trainings_of(SWEEPS, METHODS, transfers_planned())
+    return transfers + teams.trainings_of_teams(config.get("teams"), METHODS, TEAMS)
+
+
+def recipe_of_method(method):
+    """What a transfer by a method depends on; a seed more is a job more, and no other recipe."""
+    apart = ("seeds", "keep_weights")
+    return {key: value for key, value in METHODS[method].items() if key not in apart}
+
+
 def recipes_of(block, sweep):
-    """Parameter function of a block's recipes; a seed more is a job more, and no other recipe."""
-    recipes = {
-        method: {key: value for key, value in METHODS[method].items() if key != "seeds"}
-        for method in block.methods
-    }
+    """Parameter function of a block's recipes."""
+    recipes = {method: recipe_of_method(method) for method in block.methods}
     if sweep is None:
         return recipes
     return lambda wildcards: sweep.recipes(recipes, wildcards.value)
@@ -122,22 +131,69 @@ def log_of(block, sweep):
     return f"<logs>/transfer_{block.name}/{value}{{student}}/{teacher}{{seed}}.log"
 
 
+def inputs_of_transfer(student, teachers):
+    """What a job reads that teaches a student; the student comes first in lists."""
+    models = [student, *teachers]
+    return {
+        "weights": weights_of(student),
+        "transfer_pixels": pixels_of(student, "transfer"),
+        "evaluation_pixels": pixels_of(student, "evaluation"),
+        "logits": [f"<results>/logits/transfer/{model}.npy" for model in models],
+        "predictions": [
+            f"<results>/predictions/evaluation/{model}.parquet" for model in models
+        ],
+    }
+
+
 def transfer_inputs(block):
-    """Input function of one block of transfers; the student comes first in lists."""
+    """Input function of one block of transfers."""
+    return lambda wildcards: inputs_of_transfer(
+        wildcards.student, block.teachers(wildcards)
+    )
+
+
+def members_of(wildcards):
+    """Models of a team, in the order of the config."""
+    return config["teams"]["teachers"][wildcards.team]
+
+
+def singles_of(student, team, seed, suffix):
+    """Files of the transfers from each member of a team alone."""
+    method, members = config["teams"]["method"], config["teams"]["teachers"][team]
+    return [
+        f"<results>/transfers/{method}/{student}/{teacher}/{seed}{suffix}"
+        for teacher in members
+    ]
+
+
+def team_inputs(way):
+    """Input function of one team's job: as of a transfer from its members, and for a soup the students to average."""
 
     def inputs(wildcards):
-        models = [wildcards.student, *block.teachers(wildcards)]
-        return {
-            "weights": weights_of(wildcards.student),
-            "transfer_pixels": pixels_of(wildcards.student, "transfer"),
-            "evaluation_pixels": pixels_of(wildcards.student, "evaluation"),
-            "logits": [f"<results>/logits/transfer/{model}.npy" for model in models],
-            "predictions": [
-                f"<results>/predictions/evaluation/{model}.parquet" for model in models
-            ],
-        }
+        found = inputs_of_transfer(wildcards.student, members_of(wildcards))
+        if way == teams.SOUP:
+            found["students"] = singles_of(
+                wildcards.student, wildcards.team, wildcards.seed, ".safetensors"
+            )
+        return found
 
     return inputs
+
+
+def all_teams(wildcards):
+    """Files of all teams, and of the transfers from their members alone."""
+    singles = [
+        file
+        for _, student, team, seed in TEAMS
+        for file in singles_of(student, team, seed, ".parquet")
+    ]
+    return {
+        "teams": [
+            f"<results>/teams/{way}/{student}/{team}/{seed}.parquet"
+            for way, student, team, seed in TEAMS
+        ],
+        "singles": list(dict.fromkeys(singles)),
+    }
 
 
 def student_of(wildcards):
@@ -149,7 +205,7 @@ def student_of(wildcards):
         "views": config["views"]["count"],
         "transforms": config["views"]["transforms"],
         "seed": config["seed"],
-        "precision": config["inference"]["precision"],
+        "inference": config["inference"],
     }
 
 

@@ -1,11 +1,11 @@
 """The pairs that are transferred, and which jobs that makes.
 
 INPUTS
-    config["pairs"], config["transfer"]
+    config["pairs"], config["transfer"], config["teams"]
     <results>/complementarity.parquet, <results>/models.parquet  where pairs are chosen from the comparison
 
 OUTPUTS
-    PAIRS, BLOCKS, METHODS
+    PAIRS, BLOCKS, METHODS, TEAMS
     select_pairs  <results>/pairs.parquet  the pairs of a grid or a file, and why
     choose_pairs  the same, chosen once all models are compared
     estimate      <results>/estimate.txt  what the study will take; only where it is asked for
@@ -20,6 +20,13 @@ try:
         pairs.check_students(config["pairs"], ZOO)
     else:
         PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
+    # every (way, student, team, seed)
+    TEAMS = teams.choose_teams(
+        config.get("teams"),
+        None if CHOSEN_LATER else PAIRS,
+        METHODS,
+        plan.taught_methods(METHODS, TEACHER_TARGETS),
+    )
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -52,7 +59,11 @@ if CHOSEN_LATER:
 
 else:
     BLOCKS = plan.transfer_blocks(
-        PAIRS, METHODS, config["transfer"]["pairs_per_job"], TEACHER_TARGETS
+        PAIRS,
+        METHODS,
+        config["transfer"]["pairs_per_job"],
+        TEACHER_TARGETS,
+        teams.students_of_soups(config.get("teams"), TEAMS),
     )
 
     # before anything runs: snakemake --cores 1 results/<study>/estimate.txt
@@ -68,9 +79,7 @@ else:
             geometry=GEOMETRY,
             views=lookup("views/count", within=config),
             top=lookup("inference/top_logits", within=config),
-            trainings=lambda wildcards: plan.trainings_of(
-                SWEEPS, METHODS, transfers_planned()
-            ),
+            trainings=lambda wildcards: all_trainings(),
             code=code_of("estimate"),
         script:
             "../scripts/estimate.py"

@@ -7,7 +7,7 @@ INPUTS
     <results>/predictions/evaluation/{model}.parquet of student and teachers, weights of the student
 
 OUTPUTS
-    transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet
+    transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet, and .safetensors where kept
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
     gather_transfers         <results>/transfers.parquet, <results>/histories.parquet
@@ -38,11 +38,18 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
             unpack(transfer_inputs(block)),
             index="<results>/images/transfer.parquet",
         output:
-            [
+            tables=[
                 update(
                     f"<results>/{folder}/{method}/{{student}}/{teacher}/{{seed}}.parquet"
                 )
                 for method, teacher in block.targets
+            ],
+            weights=[
+                update(
+                    f"<results>/{folder}/{method}/{{student}}/{teacher}/{{seed}}.safetensors"
+                )
+                for method, teacher in block.kept
+                if sweep is None
             ],
         log:
             log_of(block, sweep),

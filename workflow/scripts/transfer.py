@@ -7,24 +7,20 @@ with logged(snakemake.log[0]):
     claim_gpu()
     import torch
 
-    from transfer_atlas.transfer.block import Student, Teacher, run_block
+    from transfer_atlas.transfer.block import run_block
     from transfer_atlas.transfer.loop import TransferSpec
+    from transfer_atlas.transfer.student import Teacher, student_of_job
     from transfer_atlas.zoo.build import default_device
 
     params, inputs, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
     torch.set_num_threads(snakemake.threads)
-    files = {name: inputs[name] for name in ("index", "transfer_pixels", "evaluation_pixels")}
-    student = Student(
-        **(files | params.student),
-        weights=inputs.get("weights") or None,
-        logits=inputs.logits[0],
-        predictions=inputs.predictions[0],
-        device=default_device(),
-    )
+    student = student_of_job(params.student, inputs, default_device())
     teachers = dict(zip(params.teachers, map(Teacher, inputs.logits[1:], inputs.predictions[1:]), strict=True))
     specs = [
         TransferSpec(method, wildcards.student, teacher, int(wildcards.seed), **params.methods[method])
         for method, teacher in params.targets
     ]
     minutes = snakemake.config["transfer"]["checkpoint_minutes"]  # no parameter: it reruns nothing
-    run_block(specs, snakemake.output, student, teachers, minutes, params.code)
+    tables, weights = snakemake.output.tables, snakemake.output.weights
+    keep = [table for table in tables if table.removesuffix("parquet") + "safetensors" in weights]
+    run_block(specs, tables, student, teachers, minutes, params.code, keep)

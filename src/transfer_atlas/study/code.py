@@ -17,6 +17,7 @@ PLUMBING = {
         "provenance.py",
         "schemas.py",
         "tables.py",
+        "transfer_schemas.py",
         "study/gpus.py",
     )
 }

@@ -13,7 +13,19 @@ from jsonschema import Draft202012Validator
 from transfer_atlas.errors import InputError, did_you_mean
 
 # what a study of predictions made elsewhere has no use for
-OF_IMAGES = ("seed", "images", "geometry", "views", "inference", "zoo", "pairs", "transfer", "published", "sweep")
+OF_IMAGES = (
+    "seed",
+    "images",
+    "geometry",
+    "views",
+    "inference",
+    "zoo",
+    "pairs",
+    "transfer",
+    "published",
+    "sweep",
+    "teams",
+)
 # keys that make a study another kind: what it is of, and what it does not read
 KINDS = {
     "predictions": ("predictions made elsewhere", OF_IMAGES),

@@ -103,6 +103,8 @@ PATHS = {
     "transfers": "results/<study>/transfers.parquet",
     "transfer": "results/<study>/transfers/<method>/<student>/<teacher>/<seed>.parquet",
     "histories": "results/<study>/histories.parquet",
+    "team": "results/<study>/teams/<way>/<student>/<team>/<seed>.parquet",
+    "teams": "results/<study>/teams.parquet",
     "agreement": "results/<study>/agreement.parquet",
     "sweeps": "results/<study>/sweeps.parquet",
 }

@@ -16,11 +16,13 @@ class Block:
         name: method and a number within it, or `controls_<n>`.
         students: names.
         targets: the (method, teacher) of each transfer.
+        kept: of these, the ones whose students' weights are kept.
     """
 
     name: str
     students: tuple[str, ...]
     targets: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, str], ...] = ()
 
     def teachers(self, wildcards):
         """Names of the teachers, in the order of the targets."""
@@ -37,7 +39,7 @@ class Block:
         return list(dict.fromkeys(method for method, _ in self.targets))
 
 
-def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets):
+def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets, kept=frozenset()):
     """Group transfers into jobs: one process imports torch once and serves a whole block.
 
     A block never mixes methods that have a teacher, so that a new method adds jobs and touches none; the controls of a
@@ -49,6 +51,7 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets):
         methods: config section `transfer.methods`.
         pairs_per_job: most transfers of one student and method in a process.
         teacher_targets: targets that ask a teacher.
+        kept: (method, student, teacher) of transfers whose weights are kept whatever the method says.
 
     Returns:
         List of Block.
@@ -62,11 +65,13 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets):
         for start in range(0, len(teachers), pairs_per_job):
             for method in taught:
                 targets = tuple((method, teacher) for teacher in teachers[start : start + pairs_per_job])
-                students_of[method][targets].append(student)
+                keeps = _keeps(methods, method)
+                of_these = tuple(t for t in targets if keeps or (method, student, t[1]) in kept)
+                students_of[method][targets, of_these].append(student)
     blocks = [
-        Block(f"{method}_{number}", tuple(students), targets)
+        Block(f"{method}_{number}", tuple(students), targets, of_these)
         for method in taught
-        for number, (targets, students) in enumerate(students_of[method].items(), start=1)
+        for number, ((targets, of_these), students) in enumerate(students_of[method].items(), start=1)
     ]
     return blocks + _control_blocks(controls, methods, tuple(teachers_of))
 
@@ -80,13 +85,25 @@ def open_blocks(models, methods, teacher_targets):
         teacher_targets: as in `transfer_blocks`.
     """
     taught, controls = _split(methods, teacher_targets)
-    blocks = [Block(f"{method}_1", tuple(models), ((method, ANY_TEACHER),)) for method in taught]
+    blocks = []
+    for method in taught:
+        targets = ((method, ANY_TEACHER),)
+        blocks.append(Block(f"{method}_1", tuple(models), targets, targets if _keeps(methods, method) else ()))
     return blocks + _control_blocks(controls, methods, tuple(models))
 
 
+def taught_methods(methods, teacher_targets):
+    """Names of the methods that ask a teacher."""
+    return [name for name, method in methods.items() if method.get("target") in teacher_targets]
+
+
 def _split(methods, teacher_targets):
-    taught = [name for name, method in methods.items() if method.get("target") in teacher_targets]
+    taught = taught_methods(methods, teacher_targets)
     return taught, [name for name in methods if name not in taught]
+
+
+def _keeps(methods, name):
+    return methods[name].get("keep_weights") == "last"
 
 
 def _control_blocks(controls, methods, students):
@@ -94,7 +111,7 @@ def _control_blocks(controls, methods, students):
     for name in controls:
         with_seeds[tuple(methods[name]["seeds"])].append((name, NO_TEACHER))
     return [
-        Block(f"{CONTROLS}_{number}", students, tuple(targets))
+        Block(f"{CONTROLS}_{number}", students, tuple(targets), tuple(t for t in targets if _keeps(methods, t[0])))
         for number, targets in enumerate(with_seeds.values(), start=1)
     ]
 
@@ -136,7 +153,7 @@ def points_of(sweeps, methods, transfers):
 
 
 def trainings_of(sweeps, methods, transfers):
-    """(student, epochs, share of the transfer images) of every transfer that is made, those of sweeps included; as `points_of`."""
+    """(student, epochs, share of the transfer images) of every transfer that is made, sweeps' included; as `points_of`."""
     recipes = [(transfer, methods[transfer[0]]) for transfer in transfers]
     values = {sweep.key: sweep.values for sweep in sweeps}
     recipes += [

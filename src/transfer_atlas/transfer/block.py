@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,134 +11,17 @@ import pandas as pd
 import torch
 
 from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
-from transfer_atlas.errors import DiskError, InputError, Stopped
-from transfer_atlas.images.pixels import open_pixels
-from transfer_atlas.images.views import Views
-from transfer_atlas.logits.inference import infer_batches
-from transfer_atlas.logits.storage import open_logits
+from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.provenance import Provenance
-from transfer_atlas.tables import exclusion, read_metadata, read_table, write_table
+from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.tables import read_metadata, write_table
 from transfer_atlas.transfer.loop import transfer_knowledge
-from transfer_atlas.transfer.measures import HISTORY, describe_collapse, gain_and_loss, measure_transfer, no_measures
-from transfer_atlas.zoo.build import build_model
+from transfer_atlas.transfer.measures import describe_collapse, gain_and_loss, measure_transfer
+from transfer_atlas.transfer.student import exclusion_among
+from transfer_atlas.zoo.build import metadata_of_weights, save_weights
 
 
-@dataclass(frozen=True)
-class Student:
-    """A student and all that its transfers share; what takes time is read when it is first asked for.
-
-    Attributes:
-        row: row of the zoo sheet.
-        classes: number of classes.
-        input_size: side of the input in pixels.
-        weights: weights file, or None for the hub's.
-        index: images table of the transfer images.
-        transfer_pixels: decoded transfer images.
-        evaluation_pixels: decoded evaluation images.
-        logits: its answers to all views of the transfer images.
-        predictions: predictions table of the evaluation images.
-        views: number of views.
-        transforms: as in `images.views.Views`.
-        seed: seed of the study.
-        precision: of its answers, as in `logits.inference.infer_batches`; training is in float32.
-        device: where it is trained.
-    """
-
-    row: dict
-    classes: int
-    input_size: int
-    weights: str | None
-    index: str
-    transfer_pixels: str
-    evaluation_pixels: str
-    logits: str
-    predictions: str
-    views: int
-    transforms: list
-    seed: int
-    precision: str
-    device: torch.device
-
-    def build(self):
-        """A fresh pretrained copy."""
-        return build_model(self.row, self.classes, self.input_size, self.weights)
-
-    @cached_property
-    def labels(self):
-        """Int [transfer images]."""
-        return read_table(self.index)["label"].to_numpy()
-
-    @cached_property
-    def transfer_views(self):
-        """Views of the transfer images."""
-        images = read_table(self.index)["image"]
-        return Views(open_pixels(self.transfer_pixels), images, self.views, self.transforms, self.seed)
-
-    @cached_property
-    def evaluation_images(self):
-        """Pixels of the evaluation images."""
-        return open_pixels(self.evaluation_pixels)
-
-    @cached_property
-    def answers(self):
-        """Its logits of all views."""
-        return open_logits(self.logits)
-
-    @cached_property
-    def evaluation(self):
-        """Labels of the evaluation images."""
-        return read_table(self.predictions, ["label"])["label"].to_numpy()
-
-    @cached_property
-    def correct(self):
-        """Bool [evaluation images], before any transfer; measured again where the logits come from another device."""
-        if read_metadata(self.predictions)["device"].split(":")[0] == self.device.type:
-            return read_table(self.predictions, ["correct"])["correct"].to_numpy()
-        return self.answer(self.build().to(self.device))
-
-    def answer(self, model, stop=lambda: False):
-        """Bool [evaluation images]: what a copy of the student gets right.
-
-        Raises:
-            Stopped: `stop` says that the job was asked to; the training that went before is kept.
-        """
-        pixels, batch_size = self.evaluation_images, self.row["inference_batch_size"]
-        predictions = []
-        for _, logits in infer_batches(
-            model, pixels.__getitem__, len(pixels), batch_size, self.device, precision=self.precision
-        ):
-            predictions.append(logits.argmax(dim=1).numpy())
-            if stop():
-                raise Stopped("asked to stop in an evaluation; call again to evaluate anew")
-        return np.concatenate(predictions) == self.evaluation
-
-    def settings(self):
-        """What results depend on, apart from files."""
-        return {
-            "row": {key: value for key, value in self.row.items() if key != "inference_batch_size"},
-            "classes": self.classes,
-            "input_size": self.input_size,
-            "views": self.views,
-            "transforms": self.transforms,
-            "seed": self.seed,
-            "precision": self.precision,
-        }
-
-    def files(self):
-        """What results are made from."""
-        pixels = [self.transfer_pixels, self.evaluation_pixels]
-        return [path for path in (self.weights, self.index, *pixels, self.logits, self.predictions) if path]
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """Paths of a teacher's answers: logits of the transfer images, predictions of the evaluation images."""
-
-    logits: str
-    predictions: str
-
-
-def run_block(specs, outputs, student, teachers, minutes, code):
+def run_block(specs, outputs, student, teachers, minutes, code, keep=()):
     """Make the transfers of one student one after another, and write each as a row of the transfers table.
 
     A transfer whose file was made from the same things stands, so a job that a new teacher joins makes that one
@@ -151,82 +34,151 @@ def run_block(specs, outputs, student, teachers, minutes, code):
         teachers: dict of name to Teacher.
         minutes: time between two checkpoints inside an epoch.
         code: digest of the code that makes the numbers.
+        keep: of `outputs`, the files beside which the weights of the student are kept, as .safetensors.
 
     Raises:
         Stopped: a signal asked for it; what was done is kept.
     """
-    stop, checkpoints = stop_on_signals(), []
+    job = Job(student, minutes, code)
     for spec, path in zip(specs, outputs, strict=True):
-        teacher = teachers.get(spec.teacher)
-        files = student.files() + ([teacher.logits, teacher.predictions] if teacher else [])
-        identity = {"spec": asdict(spec), **student.settings(), "files": describe_files(files), "code": code}
-        made_from = hashlib.blake2b(json.dumps(identity, sort_keys=True).encode(), digest_size=16).hexdigest()
-        if _is_made(path, made_from):
+        taught_by = {spec.teacher: teachers[spec.teacher]} if spec.teacher else {}
+        make = partial(transfer_once, spec, student, taught_by.get(spec.teacher))
+        identity = {"method": spec.method, "student": spec.student, "teacher": spec.teacher, "seed": spec.seed}
+        job.make_row(path, "transfer", identity, asdict(spec), taught_by, make, path in keep)
+    job.end()
+
+
+class Job:
+    """Rows of one student, each of a training of its own and in a file of its own."""
+
+    def __init__(self, student, minutes, code):
+        """Begin; arguments as in `run_block`."""
+        self.student, self.minutes, self.code = student, minutes, code
+        self.stop, self.checkpoints = stop_on_signals(), []
+
+    def make_row(self, path, table, identity, spec, teachers, make, keep=False, files=()):
+        """Write the row of a table, unless its file was made from the same things.
+
+        Args:
+            path: the file.
+            table: its table.
+            identity: dict of the columns that say what the row is of.
+            spec: dict of plain values: all that it depends on apart from the student, the teachers and `files`.
+            teachers: dict of name to Teacher.
+            make: function of a Checkpoint to (dict of the other columns, network in eval mode); asked only where no
+                model is left out of the study.
+            keep: whether the weights of that network are kept beside the file.
+            files: what else it is made from.
+        """
+        student, path = self.student, Path(path)
+        made_from = student.files() + [file for t in teachers.values() for file in (t.logits, t.predictions)]
+        all_of_it = {"spec": spec, **student.settings(), "files": describe_files([*made_from, *files])}
+        all_of_it["code"] = self.code
+        digest = hashlib.blake2b(json.dumps(all_of_it, sort_keys=True).encode(), digest_size=16).hexdigest()
+        weights = path.with_suffix(".safetensors")
+        if _is_made(path, digest) and (not keep or _is_kept(weights, digest)):
             print(f"{path}: stands")
-            continue
-        provenance = Provenance(spec=asdict(spec), **student.settings())
+            return
+        provenance = Provenance(spec=spec, **student.settings())
         machine = {"device": student.device.type, "torch": str(torch.__version__)}
-        checkpoint = Checkpoint(checkpoint_of(path, _results_of(path)), identity | machine, minutes, stop)
-        checkpoints.append(checkpoint)
-        if checkpoint.row is None:
-            checkpoint.finish(_make_row(spec, student, teacher, checkpoint))
-        record = provenance.record(student.device) | {"seconds": round(checkpoint.seconds, 3), "made_from": made_from}
-        write_table(pd.DataFrame([checkpoint.row]), "transfer", path, record)
-    for checkpoint in checkpoints:
-        checkpoint.remove()
+        checkpoint = Checkpoint(checkpoint_of(path, _results_of(path)), all_of_it | machine, self.minutes, self.stop)
+        self.checkpoints.append(checkpoint)
+        if checkpoint.row is None or (keep and not _is_kept(weights, digest)):
+            row = self._result(teachers, make, checkpoint, weights if keep else None, digest)
+            checkpoint.finish(dict.fromkeys(SCHEMAS[table].names) | identity | row)
+        record = provenance.record(student.device) | {"seconds": round(checkpoint.seconds, 3), "made_from": digest}
+        write_table(pd.DataFrame([checkpoint.row]), table, path, record)
+
+    def _result(self, teachers, make, checkpoint, weights, digest):
+        """The columns of a row, with a remark and no measures where there is no result; writes the weights before."""
+        network, reason = None, exclusion_among(self.student, teachers)
+        if reason is not None:
+            row = {"remark": reason, "images": 0}
+        else:
+            try:
+                row, network = make(checkpoint)
+            except DiskError:
+                raise
+            except InputError as error:
+                row = {"remark": str(error), "images": len(self.student.evaluation)}
+        if weights is not None:
+            state = {} if network is None else network.state_dict()
+            save_weights(state, weights, made_from=digest, **({"excluded": row["remark"]} if network is None else {}))
+        return row
+
+    def end(self):
+        """All rows are written: no checkpoint is needed any more."""
+        for checkpoint in self.checkpoints:
+            checkpoint.remove()
 
 
 def _results_of(path):
-    """Folder of the study that a transfer's file lies in, of its own transfers or of a sweep."""
-    return next(folder.parent for folder in Path(path).parents if folder.name in ("transfers", "sweeps"))
+    """Folder of the study that a result lies in: one of its own transfers, of a sweep, or of a team."""
+    return next(folder.parent for folder in path.parents if folder.name in ("transfers", "sweeps", "teams"))
 
 
-def _is_made(path, made_from):
+def _is_made(path, digest):
     try:
-        return read_metadata(path).get("made_from") == made_from
+        return read_metadata(path).get("made_from") == digest
     except InputError:
         return False
 
 
-def _make_row(spec, student, teacher, checkpoint):
-    """One row of the transfers table, with a remark and no measures where there is no result."""
-    identity = {"method": spec.method, "student": spec.student, "teacher": spec.teacher, "seed": spec.seed}
-    for role, model in (("student", student), ("teacher", teacher)):
-        reason = exclusion(model.predictions) if model else None
-        if reason is not None:
-            return {**identity, "remark": f"the {role} is excluded: {reason}", **no_measures(0)}
-    model = student.build()
-    knows, answers = None, None
-    if teacher is not None:
-        knows, answers = read_table(teacher.predictions, ["correct"])["correct"].to_numpy(), open_logits(teacher.logits)
-    views, own = student.transfer_views, student.answers
-
-    def evaluate(network):
-        gain, loss = gain_and_loss(student.correct, student.answer(network, checkpoint.stop))
-        return {"epoch_gain": float(gain), "epoch_loss": float(loss)}
-
-    curves = evaluate if spec.evaluate_epochs else None
+def _is_kept(weights, digest):
     try:
-        history = transfer_knowledge(
-            spec, model, views, student.labels, own, answers, student.device, checkpoint, curves
-        )
-    except DiskError:
-        raise
-    except InputError as error:
-        return {**identity, "remark": f"diverged: {error}", **no_measures(len(student.evaluation))}
+        return weights.exists() and metadata_of_weights(weights).get("made_from") == digest
+    except InputError:
+        return False
+
+
+def transfer_once(spec, student, teacher, checkpoint):
+    """One transfer: the columns that measure it, and the student that came of it.
+
+    Args:
+        spec: TransferSpec.
+        student: Student.
+        teacher: whatever has `answers` and `correct` as a Teacher has them; None for the controls.
+        checkpoint: Checkpoint.
+
+    Raises:
+        InputError: it diverged.
+        Stopped: it was asked to stop.
+    """
+    model, views = student.build(), student.transfer_views
+    knows, answers = (teacher.correct, teacher.answers) if teacher else (None, None)
+    evaluate = partial(gained_and_lost, student, checkpoint) if spec.evaluate_epochs else None
+    history = transfer_knowledge(
+        spec, model, views, student.labels, student.answers, answers, student.device, checkpoint, evaluate
+    )
+    return measure_student(student, model, knows, checkpoint, history, spec.evaluate_epochs), model
+
+
+def gained_and_lost(student, checkpoint, network):
+    """What is measured after an epoch of a transfer, by the names of the columns."""
+    gain, loss = gain_and_loss(student.correct, student.answer(network, checkpoint.stop))
+    return {"epoch_gain": float(gain), "epoch_loss": float(loss)}
+
+
+def measure_student(student, model, knows, checkpoint, history, evaluated=False):
+    """The columns that measure what became of a student.
+
+    Args:
+        student: Student, as it was.
+        model: the network that came of it.
+        knows: bool [evaluation images], what its teacher, or any of them, gets right; None for the controls.
+        checkpoint: says when to stop.
+        history: dict of per-epoch lists.
+        evaluated: whether these hold gain and loss.
+    """
     after = student.answer(model, checkpoint.stop)
     measures = measure_transfer(student.correct, after, knows, student.evaluation)
-    if spec.evaluate_epochs:
+    if evaluated:  # all epochs but the last, whose result this is
         for name in ("gain", "loss"):
             history.setdefault(f"epoch_{name}", []).append(float(measures[name]))
-    remark = describe_collapse(
-        measures["accuracy_before"], measures["accuracy_after"], student.classes, measures["images"]
-    )
+    accuracies = measures["accuracy_before"], measures["accuracy_after"]
     return {
-        **identity,
-        "remark": remark,
+        "remark": describe_collapse(*accuracies, student.classes, measures["images"]),
         **measures,
-        **dict.fromkeys(HISTORY),
         **history,
         "right_after": np.packbits(after).tobytes(),
     }

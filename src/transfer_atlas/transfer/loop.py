@@ -44,6 +44,7 @@ class TransferSpec:
     slow_weights: dict | None = None
     image_share: float = 1.0
     evaluate_epochs: bool = False
+    first_view: int = 0
 
     def __str__(self):
         """The formula of the objective, for the log."""
@@ -68,7 +69,7 @@ def transfer_knowledge(
     Args:
         spec: the transfer.
         model: the pretrained student.
-        views: Views of the transfer images; epoch e trains on view e mod len(views).
+        views: Views of the transfer images; epoch e trains on view (spec.first_view + e) mod len(views).
         labels: int [images].
         student_logits: answers of the frozen student to all views, [views, images, classes].
         teacher_logits: answers of the teacher to all views, [views, images, classes]; None for the controls.
@@ -92,7 +93,7 @@ def transfer_knowledge(
     images = nested_subset(labels.cpu().numpy(), spec.image_share)
     steps_per_epoch = -(-len(images) // spec.batch_size)
     while progress.epoch < spec.epochs:
-        view = progress.epoch % len(views)
+        view = (spec.first_view + progress.epoch) % len(views)
         batches = np.array_split(images[progress.generator.permutation(len(images))], steps_per_epoch)
         for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
             here = labels[torch.from_numpy(batch).to(device)]
@@ -203,7 +204,7 @@ def _end_epoch(progress, images, spec, evaluate):
     """Keep the means of an epoch over its images, if they are numbers, and what is measured after it."""
     if not math.isfinite(progress.objectives):
         raise InputError(
-            f"the objective is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
+            f"diverged: the objective is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
         )
     measures = {}
     if evaluate is not None and progress.epoch + 1 < spec.epochs:

@@ -2,25 +2,8 @@
 
 import numpy as np
 
-from transfer_atlas.schemas import TOP_PERCENTS
+from transfer_atlas.columns import TOP_PERCENTS
 from transfer_atlas.statistics import paired_standard_error
-
-MEASURES = (
-    "accuracy_before",
-    "accuracy_after",
-    "delta",
-    "delta_standard_error",
-    "gain",
-    "loss",
-    "positive_flips",
-    "transferred_flips",
-    "transfer_rate",
-    "positive_flips_after",
-    *(f"top{percent}_transfer_rate" for percent in TOP_PERCENTS),
-    *(f"top{percent}_gain_share" for percent in TOP_PERCENTS),
-)
-
-HISTORY = ("epoch_objective", "epoch_accuracy", "epoch_teacher_share", "epoch_gain", "epoch_loss")
 
 
 def gain_and_loss(before, after):
@@ -38,7 +21,8 @@ def measure_transfer(before, after, teacher, labels):
         labels: int [images].
 
     Returns:
-        Dict of the measures in the transfers table; NaN where a measure needs a teacher or a flip.
+        Dict of the measures in the transfers table, without those that need a teacher where there is none; NaN where one
+        needs a flip.
     """
     images, (gain, loss) = len(before), gain_and_loss(before, after)
     return {
@@ -55,13 +39,15 @@ def measure_transfer(before, after, teacher, labels):
 
 def _measure_knowledge(before, after, teacher, labels):
     """What became of the images that the teacher knew and the student did not, overall and in their main classes."""
-    measures = dict.fromkeys(MEASURES[MEASURES.index("positive_flips") :], np.nan)
     if teacher is None:
-        return measures
+        return {}
     flips, moved, gained = ~before & teacher, ~before & teacher & after, ~before & after
-    measures["positive_flips"], measures["transferred_flips"] = flips.mean(), moved.mean()
-    measures["transfer_rate"] = _ratio(moved, flips)
-    measures["positive_flips_after"] = (~after & teacher).mean()
+    measures = {
+        "positive_flips": flips.mean(),
+        "transferred_flips": moved.mean(),
+        "transfer_rate": _ratio(moved, flips),
+        "positive_flips_after": (~after & teacher).mean(),
+    }
     for percent in TOP_PERCENTS:
         inside = np.isin(labels, top_classes(labels[flips], percent))
         measures[f"top{percent}_transfer_rate"] = _ratio(moved & inside, flips & inside)
@@ -79,11 +65,6 @@ def top_classes(labels, percent):
     order = np.argsort(-counts, kind="stable")
     held = np.cumsum(counts[order])
     return order[: np.searchsorted(100 * held, percent * len(labels)) + 1] if len(labels) else order
-
-
-def no_measures(images):
-    """The measures of a transfer without a result: NaN, and no history."""
-    return dict.fromkeys(MEASURES, np.nan) | {"images": images} | dict.fromkeys((*HISTORY, "right_after"))
 
 
 def describe_collapse(accuracy_before, accuracy_after, classes, images):

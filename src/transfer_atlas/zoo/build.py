@@ -103,15 +103,16 @@ def rename_keys(weights, model, key_map):
     return dict(zip(wanted, weights.values(), strict=True))
 
 
-def save_weights(weights, path, excluded=None):
+def save_weights(weights, path, excluded=None, **more):
     """Write a state dict as a safetensors file, whole or not at all.
 
     Args:
         weights: the state dict.
         path: file to write.
         excluded: reason for which the model is left out of the study (on_error: exclude); None where it is not.
+        more: text by name for the metadata of the file.
     """
-    metadata = NO_CHECKSUM | ({"excluded": excluded} if excluded else {})
+    metadata = NO_CHECKSUM | more | ({"excluded": excluded} if excluded else {})
     with atomic(path) as partial:
         partial.write_bytes(with_checksum(save(weights, metadata)))
 
@@ -120,9 +121,18 @@ def exclusion_of_weights(path):
     """Why the model of a weights file was left out of the study, or None if it was not."""
     if path is None or not str(path).endswith(".safetensors"):
         return None
+    return metadata_of_weights(path).get("excluded")
+
+
+def metadata_of_weights(path):
+    """What a safetensors file says of itself, text by name.
+
+    Raises:
+        DiskError: it is damaged.
+    """
     try:
         with safe_open(path, "pt") as file:
-            return (file.metadata() or {}).get("excluded")
+            return file.metadata() or {}
     except SafetensorError as error:
         raise damaged(path, error) from None
 

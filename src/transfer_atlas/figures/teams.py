@@ -1,0 +1,90 @@
+"""Several teachers against one."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from transfer_atlas.figures.style import METHOD_MARKERS, TWO_COLUMNS, method_name, paper_style, say_empty
+from transfer_atlas.statistics import Z_95
+
+WAY_NAMES = {
+    "sequential": "sequential",
+    "descending": "sequential, best first",
+    "matched": "sequential, one budget",
+    "parallel": "parallel",
+    "soup": "soup",
+}
+SPREAD = 0.6  # of a student's row that its markers take
+
+
+def plot_teams(teams):
+    """Delta of each student with several teachers, beside what each of these gives alone (the paper's Tab. 4).
+
+    Args:
+        teams: the teams table.
+
+    Returns:
+        Figure of two panels; left: a row per student and team, the grey bar from the mean to the best of the single
+        transfers, means over seeds with 95 % intervals; right: mean delta after each teacher of a sequence.
+    """
+    rows = teams.dropna(subset=["delta"])
+    taught = rows.groupby(["team", "student"], sort=False).ngroups
+    with paper_style():
+        size = (TWO_COLUMNS, max(2.6, 1.1 + 0.34 * taught))
+        figure, axes = plt.subplots(1, 2, figsize=size, width_ratios=(3, 2))
+        if rows.empty:
+            say_empty(axes[0], "no team of this study has a result")
+            say_empty(axes[1], "")
+            return figure
+        ways = list(rows["way"].unique())
+        _plot_students(axes[0], rows, ways)
+        _plot_stages(axes[1], rows, ways)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
+    return figure
+
+
+def _plot_students(ax, rows, ways):
+    several = rows["team"].nunique() > 1
+    names = []
+    for place, ((team, student), here) in enumerate(rows.groupby(["team", "student"], sort=False)):
+        mean, best = 100 * here["single_mean"].mean(), 100 * here["single_best"].mean()
+        label = "one teacher: mean to best" if place == 0 else None
+        ax.barh(place, best - mean, left=mean, height=0.85, color="0.8", label=label)
+        for number, (way, of_way) in enumerate(here.groupby("way", sort=False)):
+            at = place + SPREAD * ((number + 0.5) / len(ways) - 0.5)
+            error = np.sqrt((of_way["delta_standard_error"] ** 2).sum()) / len(of_way)
+            style = _style(ways.index(way)) | {"linestyle": "none"}
+            name = WAY_NAMES[way] if place == 0 else None
+            ax.errorbar(100 * of_way["delta"].mean(), at, xerr=100 * Z_95 * error, elinewidth=0.6, label=name, **style)
+        names.append(f"{student}\n({team})" if several else student)
+    ax.axvline(0, color="black", linewidth=0.6)
+    ax.set_yticks(range(len(names)), names, fontsize=6)
+    ax.invert_yaxis()
+    ax.set_xlabel("transfer delta (points)")
+    ax.set_title(f"{method_name(rows['method'].iloc[0])}, {_sizes(rows)} teachers", loc="left")
+
+
+def _sizes(rows):
+    sizes = sorted(rows["teachers"].map(len).unique())
+    return " or ".join(map(str, sizes))
+
+
+def _plot_stages(ax, rows, ways):
+    sequences = rows[rows["stage_delta"].map(len) > 1]
+    if sequences.empty:
+        say_empty(ax, "no teachers\none after another")
+        return
+    for way, here in sequences.groupby("way", sort=False):
+        most = here["stage_delta"].map(len).max()
+        complete = here[here["stage_delta"].map(len) == most]
+        means = 100 * np.mean(np.stack(complete["stage_delta"]), axis=0)
+        ax.plot(range(most + 1), [0, *means], **_style(ways.index(way)))
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("teachers that have taught")
+    ax.set_ylabel("mean delta (points)")
+    ax.set_title("one after another", loc="left")
+
+
+def _style(number):
+    return {"color": f"C{number}", "marker": METHOD_MARKERS[number], "markersize": 3.5}
