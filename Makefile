@@ -49,7 +49,8 @@ bench: env
 # make report CONFIG=my_study.yaml: that study's; several files in quotes, as behind --configfile
 CONFIG ?= config/config.yaml
 report: env
-	$(BIN)/snakemake --configfile $(CONFIG) --report \
+	$(BIN)/snakemake --cores $(CORES) report_pages all --configfile $(CONFIG)
+	$(BIN)/snakemake report_pages all --configfile $(CONFIG) --report \
 		results/$$($(BIN)/python -c 'import sys, yaml; print([s for f in sys.argv[1:] if (s := yaml.safe_load(open(f)).get("study"))][-1])' $(CONFIG))/report.html
 
 # Jupyter on this machine; the notebooks are plain Python (jupytext), and open by a right click, "Open With > Notebook"

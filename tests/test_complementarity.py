@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import entropy
+from scipy.stats import binomtest, entropy
 from statsmodels.stats.inter_rater import cohens_kappa
 
+from transfer_atlas.columns import TOP_PERCENTS
 from transfer_atlas.complementarity.counts import count_pairs
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.measures import compare_models, tabulate_chunks, tabulate_pairs
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import Answers
-from transfer_atlas.schemas import TOP_PERCENTS
 
 
 def answers_of(prediction, labels, confidence=None):
@@ -147,7 +147,29 @@ def test_error_consistency_is_cohens_kappa():
     right = prediction == labels
     table = [[(right[0] & right[1]).sum(), (right[0] & ~right[1]).sum()]]
     table.append([(~right[0] & right[1]).sum(), (~right[0] & ~right[1]).sum()])
-    assert row["error_consistency"] == pytest.approx(cohens_kappa(table).kappa)
+    known = cohens_kappa(table)
+    assert row["error_consistency"] == pytest.approx(known.kappa)
+    assert row["error_consistency_low"] == pytest.approx(known.kappa_low, rel=1e-5)
+    assert row["error_consistency_high"] == pytest.approx(known.kappa_upp, rel=1e-5)
+    positive, negative = table[1][0], table[0][1]
+    expected = binomtest(int(positive), int(positive + negative)).pvalue
+    assert row["accuracy_difference_p"] == pytest.approx(expected)
+
+
+def test_the_interval_of_error_consistency_is_that_of_drawing_images_anew():
+    generator = np.random.default_rng(0)
+    labels = np.zeros(2000, int)
+    prediction = np.where(generator.random((2, 2000)) < [[0.7], [0.75]], 0, 1)
+    prediction[1, :600] = prediction[0, :600]
+    row = compare_models(answers_of(prediction, labels)).iloc[0]
+    drawn = []
+    for _ in range(400):
+        chosen = generator.integers(2000, size=2000)
+        drawn.append(compare_models(answers_of(prediction[:, chosen], labels)).iloc[0]["error_consistency"])
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    width = row["error_consistency_high"] - row["error_consistency_low"]
+    assert width == pytest.approx(high - low, rel=0.12)
+    assert row["error_consistency_low"] == pytest.approx(low, abs=0.02)
 
 
 def test_two_models_without_a_mistake_have_no_error_consistency():

@@ -10,8 +10,10 @@ import pytest
 from conftest import ROOT, make_random_study
 
 from transfer_atlas.figures.flip_entropy import entropy_by_chance
+from transfer_atlas.figures.groups import of_family, of_method
 from transfer_atlas.figures.pair_matrix import cluster
 from transfer_atlas.figures.style import save_figure
+from transfer_atlas.figures.table_page import render_table
 from transfer_atlas.figures.teacher_count import expected_of_chosen
 
 # as the workflow knows them: a line for each figure with the tables that it takes
@@ -61,6 +63,17 @@ def test_a_study_of_controls_alone_still_gives_a_figure(name, random_study, tmp_
     random_study["transfers"] = random_study["transfers"][random_study["transfers"]["teacher"].isna()]
     save_figure(plot(name, random_study), [tmp_path / "f.png"])
     assert (tmp_path / "f.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, tables in TABLES.items() if {"transfers", "histories", "sweeps"} & {*tables}]
+)
+def test_a_family_without_students_gives_a_sentence(name, random_study, tmp_path):
+    for table in ("transfers", "histories", "sweeps"):
+        random_study[table] = random_study[table].iloc[:0]
+    figure = plot(name, random_study)
+    assert any(ax.texts for ax in figure.axes)
+    save_figure(figure, [tmp_path / "f.png"])
 
 
 @pytest.mark.parametrize("name", OF_PAIRS)
@@ -230,3 +243,23 @@ def test_a_control_that_loses_everything_is_told_and_flattens_nothing(random_stu
     axes = plot("learning_curves", random_study).axes
     assert axes[-1].get_title(loc="left") == "labels\n(control):\nloses 60 %"
     assert axes[0].get_ylim()[1] < 10
+
+
+def test_a_figure_of_one_method_or_family_has_its_rows_alone(random_study):
+    transfers, models = random_study["transfers"], random_study["models"]
+    assert list(of_method(transfers, "kl_dp")["method"].unique()) == ["kl_dp", "self", "labels"]
+    families = of_family(transfers, "mlp", models).merge(models, left_on="student", right_on="model")["family"]
+    assert set(families) == {"mlp"}
+    for table in ("models", "complementarity"):
+        assert of_method(random_study[table], "kl_dp") is of_family(random_study[table], "mlp", models)
+
+
+def test_a_table_page_shows_columns_that_say_something_and_escapes_them(random_study):
+    models = random_study["models"].assign(remark=["<b>"] + [None] * 8, excluded=None)
+    page = render_table(models, "models")
+    assert "<h1" in page and "models: 9 rows" in page
+    assert page.count("<tr>") == 1 + 9
+    assert "&lt;b&gt;" in page and ">excluded" not in page
+    assert f"{models['accuracy'][0]:.4g}" in page
+    long = pd.concat([models] * 300)
+    assert "2,700 rows, the first 2,000 of them here" in render_table(long, "models")

@@ -6,7 +6,15 @@ import torch
 from conftest import SCHEMA
 
 from transfer_atlas.study.config import teacher_targets
-from transfer_atlas.transfer.objectives import TARGETS, choose_target, imitation, log_odds, objective, shuffled_rows
+from transfer_atlas.transfer.objectives import (
+    TARGETS,
+    choose_target,
+    fit_temperature,
+    imitation,
+    log_odds,
+    objective,
+    shuffled_rows,
+)
 
 LOG = np.log
 # softmax of these rows: teacher (.5 .25 .25), (.25 .5 .25), (.2 .2 .6); student (.25 .5 .25), (.5 .25 .25), (.2 .2 .6)
@@ -127,6 +135,23 @@ def test_a_mixture_by_the_confidence_gap_by_hand():
     np.testing.assert_allclose(from_teacher, [0.75, 0.25, 0.5], atol=1e-6)
     np.testing.assert_allclose(softmax(target)[0], [0.4375, 0.3125, 0.25], atol=1e-6)
     np.testing.assert_allclose(softmax(target)[2], [0.2, 0.2, 0.6], atol=1e-6)
+
+
+def test_calibrated_confidences_are_compared_at_the_temperatures_given():
+    # image 0: log-odds of the label ln 1 (teacher) and ln 1/3 (student); dividing logits by 0.01 makes the student's far lower
+    _, raw = choose_target("most_confident", "max", STUDENT, 2 * TEACHER, LABELS)
+    _, scaled = choose_target("most_confident", "max", STUDENT, 2 * TEACHER, LABELS, temperatures=(0.25, 2.0))
+    assert raw.tolist() == [True, True, True]
+    assert scaled.tolist() == [False, False, False]
+    target, _ = choose_target("most_confident", "max", STUDENT, 2 * TEACHER, LABELS, temperatures=(2.0, 0.25))
+    assert torch.equal(target, 2 * TEACHER)  # the target itself is not scaled
+
+
+def test_the_fitted_temperature_is_the_one_that_the_labels_were_drawn_with():
+    logits = torch.randn(20_000, 4, generator=torch.Generator().manual_seed(0)) * 2
+    labels = torch.multinomial((logits / 2.5).softmax(dim=1), 1, generator=torch.Generator().manual_seed(1)).squeeze(1)
+    assert fit_temperature(logits, labels) == pytest.approx(2.5, rel=0.05)
+    assert fit_temperature(2 * logits, labels) == pytest.approx(5.0, rel=0.05)
 
 
 def test_a_random_teacher_gives_each_image_the_answer_to_another():

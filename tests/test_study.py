@@ -17,7 +17,7 @@ from transfer_atlas.study.gpus import claim_gpu, list_gpus
 from transfer_atlas.study.lock import hold_lock
 from transfer_atlas.study.sheet import geometry_name, geometry_of, read_zoo
 from transfer_atlas.study.sources import image_files
-from transfer_atlas.transfer.loop import TransferSpec
+from transfer_atlas.transfer.spec import TransferSpec
 
 
 def change(config, path, value):
@@ -54,6 +54,7 @@ def test_defaults_are_filled_in(config):
             {"target": "most_confident"},
             "key 'transfer.methods.kl_dp': 'confidence' is missing",
         ),
+        ("transfer.methods.kl.calibrate", True, "key 'transfer.methods.kl.calibrate': needs target: most_confident"),
         ("transfer.methods.kl.confidence", "label", "'confidence' needs target: most_confident or confidence_gap"),
         ("transfer.methods.new", {}, "config: method 'new' has no target, so its label_weight must be 1"),
         ("pairs", {"students": ["a.b"]}, "config: key 'pairs': give either students and teachers or file"),
@@ -165,13 +166,13 @@ def test_a_method_takes_from_the_shared_recipe_what_it_does_not_say():
     config = minimal() | {"transfer": {"lr": 0.5, "methods": {"a": {"target": "teacher", "epochs": 3}}}}
     check_study(config, SCHEMA)
     method = config["transfer"]["methods"]["a"]
-    assert method.pop("seeds") == [0]
+    assert (method.pop("seeds"), method.pop("keep_weights")) == ([0], "never")
     assert (method["lr"], method["epochs"], method["momentum"]) == (0.5, 3, 0.9)
-    # each knob of a method is a field of the transfer, and each field that is no name a knob
-    named = {"method", "student", "teacher", "seed"}
+    # each knob of a method is a field of the transfer, and each field that is no name (and not set by a team) a knob
+    named = {"method", "student", "teacher", "seed", "first_view"}
     fields = {field.name for field in dataclasses.fields(TransferSpec)} - named
     knobs = SCHEMA["properties"]["transfer"]["properties"]["methods"]["additionalProperties"]["properties"]
-    assert set(knobs) - {"seeds"} == fields
+    assert set(knobs) - {"seeds", "keep_weights"} == fields
     TransferSpec("a", "s", "t", 0, **method)
 
 

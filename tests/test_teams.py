@@ -117,13 +117,13 @@ def test_stages_by_hand():
 
 
 def test_in_parallel_each_image_is_answered_by_the_most_confident(teachers):
-    team = MostConfident(teachers, LABELS, "label")
+    team = MostConfident(teachers, LABELS, DP)
     rows = np.array([50, 2, 40])
     answers = team[1, rows]
     expected = [teachers[name].answers[1, row] for name, row in (("c.t", 50), ("a.t", 2), ("b.t", 40))]
     assert np.array_equal(answers, np.stack(expected))
     assert team.correct.all()
-    same = MostConfident({"x": teachers["a.t"], "y": teachers["a.t"]}, LABELS, "max")
+    same = MostConfident({"x": teachers["a.t"], "y": teachers["a.t"]}, LABELS, replace(DP, calibrate=True))
     assert np.array_equal(same[0, rows], teachers["a.t"].answers[0, rows])
 
 

@@ -121,24 +121,51 @@ for (const result of Object.values(results).filter(result => result.mime_type ==
 addEventListener("load", () => {
   document.body.dataset.shown = [...document.images].filter(image => image.naturalWidth > 500).length });
 </script>"""
+# sorts a table by its first numbers, the largest first, and filters it
+SORT = """<script>
+  const accuracy = [...document.querySelectorAll("th")].find(heading => heading.textContent.startsWith("accuracy"));
+  accuracy.click();
+  document.body.dataset.first = document.querySelector("tbody tr td").textContent;
+  const filter = document.querySelector("input");
+  filter.value = "byobnet"; filter.dispatchEvent(new Event("input"));
+  document.body.dataset.left = document.querySelectorAll("tbody tr:not([hidden])").length;
+</script>"""
 
 
-def test_the_report_opens_in_a_browser_and_shows_every_figure(finished, tmp_path):
+def browse(page, script, profile):
+    """The document of a page in headless Chromium once a script has run, where it says nothing on the console."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no chromium here")
-    report, page = finished / "results/small/report.html", tmp_path / "report.html"
-    snakemake(finished, "--report", report)
-    before, end, after = report.read_text().rpartition("</body>")
-    page.write_text(before + SHOW_ALL + end + after)
+    before, end, after = page.read_text().rpartition("</html>")
+    scripted = profile / page.name
+    scripted.write_text(before + script + end + after)
     command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += ["--virtual-time-budget=20000", f"--user-data-dir={tmp_path}", "--dump-dom", page.as_uri()]
+    command += ["--virtual-time-budget=20000", f"--user-data-dir={profile}", "--dump-dom", scripted.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     said = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "cdn.tailwindcss.com" not in line]
     assert said == []
-    assert f'data-shown="{len(FIGURES_OF_PAIRS | FIGURES_OF_TRANSFERS)}"' in done.stdout
-    assert "success: share of transfers that gain" in done.stdout  # the first page has the summary
-    assert all(category in done.stdout for category in ("Complementarity", "What explains it", "Summary"))
+    return done.stdout
+
+
+def test_the_report_opens_in_a_browser_and_shows_every_figure(finished, tmp_path):
+    report = finished / "results/small/report.html"
+    snakemake(finished, "report_pages")
+    snakemake(finished, "report_pages", "all", "--report", report)
+    shown = browse(report, SHOW_ALL, tmp_path)
+    # two methods have a teacher, and there are three families
+    assert f'data-shown="{len(FIGURES_OF_PAIRS) + (1 + 2 + 3) * len(FIGURES_OF_TRANSFERS)}"' in shown
+    assert "success: share of transfers that gain" in shown  # the first page has the summary
+    assert all(category in shown for category in ("Complementarity", "What explains it", "Summary", "Tables"))
+
+
+def test_a_table_is_a_page_to_sort_and_to_filter(finished, tmp_path):
+    snakemake(finished, "results/small/tables/models.html")
+    shown = browse(finished / "results/small/tables/models.html", SORT, tmp_path)
+    best = tables_of(finished)["models"].nlargest(1, "accuracy")["model"].iloc[0]
+    assert f'data-first="{best}"' in shown
+    assert 'data-left="1"' in shown
+    assert 'title="top-1 accuracy on the evaluation split"' in shown
 
 
 # a cell of each row of the kill matrix (docs/reliability.md) that needs no Slurm; `make kill-matrix` plays them all

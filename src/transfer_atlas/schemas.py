@@ -65,6 +65,9 @@ SCHEMAS = {
             share("teacher_accuracy", "top-1 accuracy of the teacher"),
             share("accuracy_difference", "teacher minus student"),
             *interval("accuracy_difference", "normal interval from the paired standard error"),
+            column(
+                "accuracy_difference_p", pa.float64(), "two-sided exact McNemar p of positive against negative flips"
+            ),
             *share_with_interval("positive_flips", "student wrong and teacher right: the complementary knowledge"),
             *share_with_interval("negative_flips", "student right and teacher wrong"),
             *share_with_interval("both_right", "both right"),
@@ -75,6 +78,12 @@ SCHEMAS = {
                 pa.float64(),
                 "Cohen's kappa of being right or wrong: 1 same images wrong, 0 as independent errors; null where "
                 "expected_agreement is 1",
+            ),
+            *(
+                column(
+                    f"error_consistency_{end}", pa.float32(), f"{word} 95 % bound, normal, from the variance of kappa"
+                )
+                for end, word in (("low", "lower"), ("high", "upper"))
             ),
             share("expected_agreement", "both right or both wrong if errors were independent"),
             share("independent_flips", "positive_flips if errors were independent"),

@@ -5,6 +5,7 @@ INPUTS
 
 OUTPUTS
     CONFIGS, TABLES, SUMMARIES  what this study ends with; the rule files that follow add to them
+    TAUGHT, FAMILIES   methods with a teacher, and families of models, that have pages of their own in the report
     write_config       <results>/config.yaml, the config that the run really used
 """
 
@@ -27,6 +28,8 @@ config["headline"] = SUMMARY.read_text() if SUMMARY.exists() else ""
 ZOO = {}
 TABLES = ["models", "classes", "complementarity", "flips_by_class"]
 SUMMARIES = []
+TAUGHT = []
+FAMILIES = ["convolution", "transformer", "mlp"]
 CONFIGS = ["<results>/config.yaml"]
 
 # one job per GPU, unless --resources gpu=N says otherwise; without GPUs no cap, so that jobs run side by side
@@ -45,6 +48,7 @@ wildcard_constraints:
     student=r"[\w.]+",
     split="train|transfer|evaluation",
     geometry=r"[\w.-]+",
+    table=r"\w+",
     seed=r"\d+",
 
 

@@ -227,3 +227,14 @@ def figure_files(name, category):
             labels={"figure": name.replace("_", " ")},
         ),
     }
+
+
+def group_file(name, category, kind, group):
+    """A figure of one method or family alone, in the report beside the whole."""
+    return report(
+        f"<results>/figures/by_{kind}/{group}/{name}.png",
+        caption=f"../report/{name}.rst",
+        category=category,
+        subcategory=f"by {kind}",
+        labels={"figure": name.replace("_", " "), kind: group},
+    )

@@ -13,6 +13,7 @@ OUTPUTS
 
 METHODS = config["transfer"]["methods"]
 TEACHER_TARGETS = study_config.teacher_targets(CONFIG_SCHEMA)
+TAUGHT = plan.taught_methods(METHODS, TEACHER_TARGETS)
 CHOSEN_LATER = "choose" in config["pairs"]
 
 try:
@@ -25,7 +26,7 @@ try:
         config.get("teams"),
         None if CHOSEN_LATER else PAIRS,
         METHODS,
-        plan.taught_methods(METHODS, TEACHER_TARGETS),
+        TAUGHT,
     )
 except InputError as error:
     raise WorkflowError(str(error))

@@ -7,7 +7,7 @@ with logged(snakemake.log[0]):
     claim_gpu()
     import torch
 
-    from transfer_atlas.transfer.loop import TransferSpec
+    from transfer_atlas.transfer.spec import TransferSpec
     from transfer_atlas.transfer.student import Teacher, student_of_job
     from transfer_atlas.transfer.teams import TeamSpec, teach_as_team
     from transfer_atlas.zoo.build import default_device

@@ -8,7 +8,7 @@ with logged(snakemake.log[0]):
     import torch
 
     from transfer_atlas.transfer.block import run_block
-    from transfer_atlas.transfer.loop import TransferSpec
+    from transfer_atlas.transfer.spec import TransferSpec
     from transfer_atlas.transfer.student import Teacher, student_of_job
     from transfer_atlas.zoo.build import default_device
 

@@ -7,7 +7,7 @@ from statsmodels.stats.proportion import proportion_confint
 from transfer_atlas.columns import TOP_PERCENTS
 from transfer_atlas.complementarity.counts import count_pairs
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
-from transfer_atlas.statistics import Z_95, paired_standard_error
+from transfer_atlas.statistics import Z_95, mcnemar_p, paired_standard_error
 
 
 def tabulate_pairs(counts, first=0, last=None):
@@ -42,12 +42,13 @@ def tabulate_pairs(counts, first=0, last=None):
         "accuracy_difference": difference,
         "accuracy_difference_low": difference - Z_95 * error,
         "accuracy_difference_high": difference + Z_95 * error,
+        "accuracy_difference_p": mcnemar_p(positive / n, negative / n, n),
         **_share("positive_flips", positive, n),
         **_share("negative_flips", negative, n),
         **_share("both_right", both_right, n),
         **_share("both_wrong", both_wrong, n),
         **_share("same_prediction", rows["same"], n),
-        **_agreement(accuracy[student], accuracy[teacher], (both_right + both_wrong) / n),
+        **_agreement(both_right / n, positive / n, negative / n, both_wrong / n, n),
         **_share("oracle_accuracy", n - both_wrong, n),
         **_share("confidence_accuracy", rows["chosen"], n),
         "flip_entropy": rows["entropy"],
@@ -104,13 +105,25 @@ def _share(name, count, images):
     return {name: count / images, f"{name}_low": low, f"{name}_high": high}
 
 
-def _agreement(student, teacher, observed):
-    """Error consistency: Cohen's kappa of being right, against what two independent models would reach."""
+def _agreement(both_right, positive, negative, both_wrong, n):
+    """Error consistency: Cohen's kappa of being right, against what two independent models would reach.
+
+    Its interval is normal, from the large-sample variance of kappa (Fleiss, Cohen and Everitt 1969, formula 13).
+    """
+    student, teacher = both_right + negative, both_right + positive
     expected = student * teacher + (1 - student) * (1 - teacher)
     with np.errstate(invalid="ignore", divide="ignore"):
-        kappa = np.where(expected < 1, (observed - expected) / (1 - expected), np.nan)
+        kappa = np.where(expected < 1, (both_right + both_wrong - expected) / (1 - expected), np.nan)
+        rest = 1 - kappa
+        alike = both_right * (1 - (student + teacher) * rest) ** 2
+        alike += both_wrong * (1 - (2 - student - teacher) * rest) ** 2
+        apart = negative * (1 + teacher - student) ** 2 + positive * (1 + student - teacher) ** 2
+        variance = (alike + rest**2 * apart - (kappa - expected * rest) ** 2) / ((1 - expected) ** 2 * n)
+    half = Z_95 * np.sqrt(np.maximum(variance, 0))
     return {
         "error_consistency": kappa,
+        "error_consistency_low": kappa - half,
+        "error_consistency_high": kappa + half,
         "expected_agreement": expected,
         "independent_flips": (1 - student) * teacher,
     }

@@ -10,6 +10,7 @@ from transfer_atlas.figures.style import (
     count_transfers,
     method_name,
     paper_style,
+    say_empty,
     taught_methods,
 )
 
@@ -30,6 +31,9 @@ def plot_success_rate(transfers):
     with paper_style():
         # names need the room of two columns where there are many
         figure, ax = plt.subplots(figsize=(ONE_COLUMN if len(methods) < 6 else TWO_COLUMNS, 2.7))
+        if not methods:
+            say_empty(ax, "no transfers")
+            return figure
         marks = {"x": "method", "y": "success", "order": methods, "ax": ax, "color": "C0"}
         # a control has one transfer per student and seed: nothing that a box could summarise
         boxed = rates[rates["method"].isin(taught)]

@@ -167,6 +167,8 @@ def _explain(error):
     if error.validator == "oneOf":
         options = " or ".join(" and ".join(option["required"]) for option in error.validator_value)
         return f"{at}give either {options} (a key that is set to null is left out)"
+    if error.validator == "const":
+        return f"{at}needs target: most_confident or confidence_gap"
     if error.validator == "not":
         return f"{at}'{error.validator_value['required'][0]}' needs target: most_confident or confidence_gap"
     described = error.schema.get("description")

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,54 +10,12 @@ from tqdm import tqdm
 
 from transfer_atlas.checkpoint import NoCheckpoint, Progress
 from transfer_atlas.errors import InputError
-from transfer_atlas.transfer.objectives import choose_target, objective, shuffled_rows
+from transfer_atlas.transfer.objectives import choose_target, fit_temperature, objective, shuffled_rows
+from transfer_atlas.transfer.slow_weights import SlowWeights
+from transfer_atlas.transfer.spec import learning_rate
 from transfer_atlas.zoo.build import Input
 
-
-@dataclass(frozen=True)
-class TransferSpec:
-    """Everything that one transfer depends on; fields as in config/README.md, formula in docs/method.md.
-
-    `teacher` is None for the controls; `target` is None where only the labels teach.
-    """
-
-    method: str
-    student: str
-    teacher: str | None
-    seed: int
-    epochs: int
-    batch_size: int
-    lr: float
-    momentum: float
-    weight_decay: float
-    batch_norm: str
-    schedule: str = "constant"
-    warmup_epochs: float = 0
-    clip_gradient: float = 0
-    target: str | None = None
-    confidence: str | None = None
-    label_weight: float = 0.0
-    label_smoothing: float = 0.0
-    temperature: float = 1.0
-    top_k: int = 0
-    slow_weights: dict | None = None
-    image_share: float = 1.0
-    evaluate_epochs: bool = False
-    first_view: int = 0
-
-    def __str__(self):
-        """The formula of the objective, for the log."""
-        parts = []
-        if self.target:
-            chosen = f"{self.target}({self.confidence})" if self.confidence else self.target
-            among = f" among its {self.top_k} first classes" if self.top_k else ""
-            parts.append(f"{1 - self.label_weight:g} T^2 KL({chosen} || student){among}, T = {self.temperature:g}")
-        if self.label_weight:
-            smoothed = f", smoothing {self.label_smoothing:g}" if self.label_smoothing else ""
-            parts.append(f"{self.label_weight:g} cross-entropy(labels{smoothed})")
-        if self.slow_weights:
-            parts.append("slow weights: tau {tau:g} every {every_images} images".format(**self.slow_weights))
-        return f"{self.method} {self.teacher or 'no teacher'} -> {self.student}, seed {self.seed}: {' + '.join(parts)}"
+CALIBRATED_ON = 10_000  # images
 
 
 def transfer_knowledge(
@@ -91,13 +48,14 @@ def transfer_knowledge(
     progress = _begin(spec, model, device)
     checkpoint.resume(progress)
     images = nested_subset(labels.cpu().numpy(), spec.image_share)
+    temperatures = calibrations(spec, labels.cpu().numpy(), student_logits, teacher_logits)
     steps_per_epoch = -(-len(images) // spec.batch_size)
     while progress.epoch < spec.epochs:
         view = (spec.first_view + progress.epoch) % len(views)
         batches = np.array_split(images[progress.generator.permutation(len(images))], steps_per_epoch)
         for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
             here = labels[torch.from_numpy(batch).to(device)]
-            target, from_teacher = _target(spec, view, batch, student_logits, teacher_logits, here)
+            target, from_teacher = _target(spec, view, batch, student_logits, teacher_logits, here, temperatures)
             logits = model(to_input(views.batch(view, batch, device)))  # [batch, classes]
             objectives = _objective(spec, logits, target, here)  # [batch]
             _step(progress, objectives.mean(), spec, progress.epoch + progress.step / steps_per_epoch, len(batch))
@@ -129,6 +87,14 @@ def nested_subset(labels, share):
         place[of_class] = (np.arange(len(of_class)) + 0.5) / len(of_class)
     first = np.lexsort((drawn.argsort(), place))
     return np.sort(first[: max(1, round(share * len(labels)))])
+
+
+def calibrations(spec, labels, *logits):
+    """Temperature of each of some stored logits, fitted on view 0 of at most 10,000 of the transfer images; else 1."""
+    if not spec.calibrate:
+        return (1.0,) * len(logits)
+    rows = nested_subset(labels, min(1.0, CALIBRATED_ON / len(labels)))
+    return tuple(fit_temperature(np.array(of_model[0, rows]), labels[rows]) for of_model in logits)
 
 
 def _result(progress):
@@ -166,16 +132,6 @@ def _step(progress, mean_objective, spec, epochs_done, images):
         progress.slow.follow(progress.model, images)
 
 
-def learning_rate(spec, epochs_done):
-    """Learning rate of a step; a function of what is done alone, so that a resumed transfer needs no state for it."""
-    if epochs_done < spec.warmup_epochs:
-        return spec.lr * epochs_done / spec.warmup_epochs
-    if spec.schedule == "constant":
-        return spec.lr
-    falling = (epochs_done - spec.warmup_epochs) / (spec.epochs - spec.warmup_epochs)
-    return spec.lr * (1 + math.cos(math.pi * falling)) / 2
-
-
 def set_mode(model, batch_norm):
     """Put a student into training mode, with its batch-norm statistics kept as they are unless `train`."""
     model.train()
@@ -186,7 +142,7 @@ def set_mode(model, batch_norm):
     return model
 
 
-def _target(spec, view, rows, student_logits, teacher_logits, labels):
+def _target(spec, view, rows, student_logits, teacher_logits, labels, temperatures):
     """Target logits of some images in one view and whether the teacher set them, on the device of their `labels`."""
     if spec.target is None:
         return None, torch.zeros(len(labels))
@@ -195,9 +151,8 @@ def _target(spec, view, rows, student_logits, teacher_logits, labels):
         return None if logits is None else torch.from_numpy(np.array(logits[view, rows])).to(labels.device).float()
 
     own = shuffled_rows(student_logits.shape[1])[rows] if spec.target == "shuffled" else rows
-    return choose_target(
-        spec.target, spec.confidence, answers(student_logits, own), answers(teacher_logits, rows), labels
-    )
+    by_student, by_teacher = answers(student_logits, own), answers(teacher_logits, rows)
+    return choose_target(spec.target, spec.confidence, by_student, by_teacher, labels, temperatures)
 
 
 def _end_epoch(progress, images, spec, evaluate):
@@ -216,36 +171,3 @@ def _end_epoch(progress, images, spec, evaluate):
         epoch_teacher_share=float(progress.taught) / images,
         **measures,
     )
-
-
-class SlowWeights:
-    """A moving average of a network's weights and floating-point buffers (momentum weight interpolation, MCL).
-
-    Integer buffers are copied, for they have no average.
-    """
-
-    def __init__(self, model, tau, every_images):
-        """Start at the weights of `model`; every `every_images` images the average keeps a share `tau` of itself."""
-        self.tau, self.every_images, self.images = tau, every_images, 0
-        self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-    def follow(self, model, images):
-        """Count one step of `images` images, and interpolate as often as that makes due."""
-        due = (self.images + images) // self.every_images - self.images // self.every_images
-        self.images += images
-        if due:
-            for name, value in model.state_dict().items():
-                if value.is_floating_point():
-                    self.state[name].lerp_(value.detach(), 1 - self.tau**due)
-                else:
-                    self.state[name].copy_(value)
-
-    def state_dict(self):
-        """The average and the images counted."""
-        return {"state": self.state, "images": self.images}
-
-    def load_state_dict(self, saved):
-        """Go on from `saved`."""
-        self.images = saved["images"]
-        for name, value in saved["state"].items():
-            self.state[name].copy_(value)

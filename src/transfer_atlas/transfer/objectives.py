@@ -3,6 +3,7 @@
 docs/method.md owns the formula. Logits are float32 [images, classes], labels int64 [images].
 """
 
+import math
 from functools import cache
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch.nn import functional
 
 
-def choose_target(target, confidence, student, teacher, labels):
+def choose_target(target, confidence, student, teacher, labels, temperatures=(1.0, 1.0)):
     """Choose whose answer each sample imitates.
 
     Args:
@@ -19,6 +20,7 @@ def choose_target(target, confidence, student, teacher, labels):
         student: logits of the frozen student.
         teacher: logits of the teacher; None where the target needs none.
         labels: classes of the images.
+        temperatures: by which logits of student and teacher are divided before their confidences are compared.
 
     Returns:
         (logits, from_teacher): float32 [images, classes], and the teacher's part in each, bool or 0 to 1, [images].
@@ -26,43 +28,49 @@ def choose_target(target, confidence, student, teacher, labels):
     Raises:
         KeyError: unknown target.
     """
-    return TARGETS[target](confidence, student, teacher, labels)
+    gap = None
+    if confidence is not None and target in COMPARING:
+        own, other = (
+            log_odds(logits / temperature, confidence, labels)
+            for logits, temperature in zip((student, teacher), temperatures, strict=True)
+        )
+        gap = other - own
+    return TARGETS[target](gap, student, teacher, labels)
 
 
-def _of_teacher(confidence, student, teacher, labels):
+def _of_teacher(gap, student, teacher, labels):
     return teacher, torch.ones(len(teacher), dtype=torch.bool, device=teacher.device)
 
 
-def _of_student(confidence, student, teacher, labels):
+def _of_student(gap, student, teacher, labels):
     return student, torch.zeros(len(student), dtype=torch.bool, device=student.device)
 
 
-def _of_the_more_confident(confidence, student, teacher, labels):
+def _of_the_more_confident(gap, student, teacher, labels):
     """The teacher where it is strictly more confident than the frozen student (the paper's data partitioning)."""
-    return _partition(log_odds(teacher, confidence, labels) > log_odds(student, confidence, labels), student, teacher)
+    return _partition(gap > 0, student, teacher)
 
 
-def _of_the_teacher_on_flips(confidence, student, teacher, labels):
+def _of_the_teacher_on_flips(gap, student, teacher, labels):
     """The teacher where it is right and the frozen student wrong."""
     right, wrong = teacher.argmax(dim=1) == labels, student.argmax(dim=1) != labels
     return _partition(right & wrong, student, teacher)
 
 
-def _of_the_student_on_negative_flips(confidence, student, teacher, labels):
+def _of_the_student_on_negative_flips(gap, student, teacher, labels):
     """The frozen student where it is right and the teacher wrong; the teacher elsewhere."""
     right, wrong = student.argmax(dim=1) == labels, teacher.argmax(dim=1) != labels
     return _partition(~(right & wrong), student, teacher)
 
 
-def _of_whoever_is_right(confidence, student, teacher, labels):
+def _of_whoever_is_right(gap, student, teacher, labels):
     """The one that alone is right; the mean of both softmaxes on neutral samples, where both are right or both wrong."""
     by_teacher, by_student = teacher.argmax(dim=1) == labels, student.argmax(dim=1) == labels
     return _mixture(0.5 + 0.5 * (by_teacher.float() - by_student.float()), student, teacher)
 
 
-def _by_confidence_gap(confidence, student, teacher, labels):
+def _by_confidence_gap(gap, student, teacher, labels):
     """A mixture in place of a choice: the teacher's weight is the logistic function of how much larger its log-odds are."""
-    gap = log_odds(teacher, confidence, labels) - log_odds(student, confidence, labels)
     return _mixture(gap.sigmoid(), student, teacher)
 
 
@@ -89,6 +97,7 @@ TARGETS = {
     "right": _of_whoever_is_right,
     "confidence_gap": _by_confidence_gap,
 }
+COMPARING = ("most_confident", "confidence_gap")  # confidences
 
 
 @cache
@@ -109,6 +118,26 @@ def log_odds(logits, kind, labels):
     chosen = labels if kind == "label" else logits.argmax(dim=1)
     others = logits.scatter(1, chosen[:, None], -torch.inf)
     return logits.gather(1, chosen[:, None]).squeeze(1) - others.logsumexp(dim=1)
+
+
+def fit_temperature(logits, labels):
+    """The temperature that makes the softmax of logits most likely (temperature scaling, Guo et al. 2017).
+
+    Args:
+        logits: [images, classes].
+        labels: int [images].
+
+    Returns:
+        float, 0.05 to 20.
+    """
+    from scipy.optimize import minimize_scalar  # a moment that most transfers need not pay
+
+    logits, labels = torch.as_tensor(logits).double(), torch.as_tensor(labels).long()
+
+    def mean_nats(log_temperature):
+        return functional.cross_entropy(logits / math.exp(log_temperature), labels).item()
+
+    return math.exp(minimize_scalar(mean_nats, bounds=(math.log(0.05), math.log(20)), method="bounded").x)
 
 
 def imitation(student, target, temperature, top_k=0):

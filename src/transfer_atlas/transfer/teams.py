@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.transfer.block import Job, gained_and_lost, measure_student, transfer_once
-from transfer_atlas.transfer.loop import TransferSpec, transfer_knowledge
+from transfer_atlas.transfer.loop import calibrations, transfer_knowledge
 from transfer_atlas.transfer.objectives import log_odds
+from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import exclusion_of_weights
 
 # ways in which teachers teach one after another
@@ -139,7 +140,7 @@ class AnswersAtStart:
 
 def _in_parallel(spec, student, teachers, checkpoint):
     """One transfer whose teacher is, on each image, the most confident of the team."""
-    team = MostConfident(teachers, student.labels, spec.transfer.confidence or "max")
+    team = MostConfident(teachers, student.labels, spec.transfer)
     row, model = transfer_once(replace(spec.transfer, teacher=spec.team), student, team, checkpoint)
     return row | _of_team(list(teachers), spec.transfer.epochs, [float(row["delta"])]), model
 
@@ -147,9 +148,10 @@ def _in_parallel(spec, student, teachers, checkpoint):
 class MostConfident:
     """Several teachers as one: each image is answered by the most confident; the one named first where two are equal."""
 
-    def __init__(self, teachers, labels, confidence):
-        """Wrap a dict of name to Teacher; labels of the transfer images; confidence as in `choose_target`."""
-        self.each, self.labels, self.confidence = list(teachers.values()), labels, confidence
+    def __init__(self, teachers, labels, spec):
+        """Wrap a dict of name to Teacher; labels of the transfer images; `spec` says how confidences compare."""
+        self.each, self.labels, self.confidence = list(teachers.values()), labels, spec.confidence or "max"
+        self.temperatures = calibrations(spec, labels, *(teacher.answers for teacher in self.each))
         self.correct = _any_right(teachers)
 
     @property
@@ -162,7 +164,8 @@ class MostConfident:
         view, rows = place
         each = torch.from_numpy(np.stack([teacher.answers[view, rows] for teacher in self.each])).float()
         labels = torch.from_numpy(np.asarray(self.labels[rows], dtype=np.int64))
-        confidences = torch.stack([log_odds(logits, self.confidence, labels) for logits in each])
+        scaled = zip(each, self.temperatures, strict=True)
+        confidences = torch.stack([log_odds(logits / by, self.confidence, labels) for logits, by in scaled])
         return each[confidences.argmax(dim=0), torch.arange(len(rows))].half().numpy()
 
 
