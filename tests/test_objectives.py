@@ -7,6 +7,7 @@ from conftest import SCHEMA
 
 from transfer_atlas.study.config import teacher_targets
 from transfer_atlas.transfer.objectives import (
+    COMPARING,
     TARGETS,
     choose_target,
     fit_temperature,
@@ -72,6 +73,8 @@ def test_imitation_among_the_targets_first_classes_by_hand():
     first = 1 / (1 + np.exp(-1))
     expected = first * LOG(first / 0.5) + (1 - first) * LOG((1 - first) / 0.5)
     assert imitation(student, target, 1.0, top_k=2).item() == pytest.approx(expected, abs=1e-6)
+    moved = student.double().requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda x: imitation(x, target.double(), 1.0, top_k=2), (moved,))
     torch.testing.assert_close(imitation(student, target, 1.0, top_k=3), imitation(student, target, 1.0))
 
 
@@ -172,10 +175,59 @@ def test_label_weight_mixes_imitation_and_labels():
         torch.testing.assert_close(objective(STUDENT, target, LABELS, label_weight=1.0, temperature=1.0), cross_entropy)
 
 
-@pytest.mark.parametrize("label_weight", [0.0, 0.4])
-def test_gradients(label_weight):
-    student = STUDENT.double().clone().requires_grad_(True)
-    assert torch.autograd.gradcheck(lambda x: objective(x, TEACHER.double(), LABELS, label_weight, 2.0), (student,))
+# three samples of four classes: softmax of the student (.4 .2 .2 .2), (.1 .7 .1 .1), (.25 .25 .25 .25),
+# of the teacher (.1 .1 .1 .7), (.4 .2 .2 .2), (.2 .2 .4 .2)
+FOUR_STUDENT = torch.tensor([[LOG(2), 0, 0, 0], [0, LOG(7), 0, 0], [0.0, 0, 0, 0]])
+FOUR_TEACHER = torch.tensor([[0, 0, 0, LOG(7)], [LOG(2), 0, 0, 0], [0, 0, LOG(2), 0]])
+FOUR_LABELS = torch.tensor([0, 1, 2])
+IMITATED = [
+    0.1 * LOG(0.1 / 0.4) + 0.2 * LOG(0.1 / 0.2) + 0.7 * LOG(0.7 / 0.2),
+    0.4 * LOG(0.4 / 0.1) + 0.2 * LOG(0.2 / 0.7) + 0.4 * LOG(0.2 / 0.1),
+    0.6 * LOG(0.2 / 0.25) + 0.4 * LOG(0.4 / 0.25),
+]
+LABELLED = [-LOG(0.4), -LOG(0.7), -LOG(0.25)]
+GOLDEN = {
+    "kl": ({}, IMITATED),
+    "labels": ({"label_weight": 1.0}, LABELLED),
+    "xe_kl": ({"label_weight": 0.5}, [0.5 * a + 0.5 * b for a, b in zip(IMITATED, LABELLED, strict=True)]),
+    # the student alone is right on images 0 and 1
+    "spare_right": ({"spare_right": True}, [0, 0, IMITATED[2]]),
+    # -ln of the softmax of the probabilities themselves
+    "double_softmax": (
+        {"label_weight": 1.0, "double_softmax": True},
+        [
+            LOG(np.exp(0.4) + 3 * np.exp(0.2)) - 0.4,
+            LOG(np.exp(0.7) + 3 * np.exp(0.1)) - 0.7,
+            LOG(4 * np.exp(0.25)) - 0.25,
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_values_of_three_samples_and_four_classes(name):
+    options, expected = GOLDEN[name]
+    found = objective(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, **({"label_weight": 0.0, "temperature": 1.0} | options))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_gradients(name, temperature):
+    student = FOUR_STUDENT.double().clone().requires_grad_(True)
+    options = {"label_weight": 0.0, "temperature": temperature} | GOLDEN[name][0]
+    assert torch.autograd.gradcheck(lambda x: objective(x, FOUR_TEACHER.double(), FOUR_LABELS, **options), (student,))
+
+
+@pytest.mark.parametrize("target", sorted({*TARGETS} - {"shuffled"}))
+def test_every_target_has_a_gradient_towards_it(target):
+    confidence = "label" if target in COMPARING else None
+    chosen, _ = choose_target(target, confidence, FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS)
+    student = FOUR_STUDENT.double().clone().requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda x: imitation(x, chosen.double(), 1.0), (student,))
+    imitation(student, chosen.double(), 1.0).sum().backward()
+    expected = student.detach().softmax(dim=1) - chosen.double().softmax(dim=1)
+    torch.testing.assert_close(student.grad, expected)
 
 
 def test_a_student_that_agrees_with_its_target_has_no_gradient():

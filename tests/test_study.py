@@ -176,6 +176,25 @@ def test_a_method_takes_from_the_shared_recipe_what_it_does_not_say():
     TransferSpec("a", "s", "t", 0, **method)
 
 
+def test_fidelity_to_the_authors_sets_their_quirks_where_nothing_else_is_said():
+    config = minimal() | {
+        "transfer": {"fidelity": "authors", "methods": {"a": {"target": "teacher", "double_softmax": False}}}
+    }
+    check_study(config, SCHEMA)
+    assert config["transfer"]["methods"]["a"]["batch_norm"] == "train"
+    assert not config["transfer"]["methods"]["a"]["double_softmax"]
+    config = minimal() | {"transfer": {"fidelity": "authors"}}
+    check_study(config, SCHEMA)
+    mcl = config["transfer"]["methods"]["xe_kl_mcl"]
+    assert mcl["slow_weights"] == {"tau": 0.9999, "every_images": 512, "reset": True}
+    assert (mcl["spare_right"], mcl["double_softmax"], mcl["batch_norm"]) == (True, True, "train")
+    plain = minimal() | {"transfer": {}}
+    check_study(plain, SCHEMA)
+    mcl = plain["transfer"]["methods"]["xe_kl_mcl"]
+    assert (mcl["spare_right"], mcl["double_softmax"], mcl["batch_norm"]) == (False, False, "frozen")
+    assert not mcl["slow_weights"]["reset"]
+
+
 def test_a_key_that_is_null_is_removed(config):
     config["pairs"] |= {"students": None, "teachers": None, "file": "pairs.tsv"}
     config["transfer"]["methods"]["kl_dp_u"] = None

@@ -116,6 +116,15 @@ def test_slow_weights_follow_by_their_tau(student):
     assert all(torch.equal(followed[name], fast[name]) for name in fast)
 
 
+def test_a_student_that_is_reset_goes_on_from_its_average(student, run):
+    """One that keeps its average unchanged is put back to where it began after each epoch."""
+    slow = {"tau": 1.0, "every_images": 1}
+    free, held = (run(replace(SPEC, slow_weights=slow | {"reset": reset}), student, KNOWING) for reset in (False, True))
+    assert free["epoch_objective"][0] == held["epoch_objective"][0]
+    assert free["epoch_objective"][2] < held["epoch_objective"][2]
+    assert free["delta"] == held["delta"] == 0
+
+
 def test_slow_weights_average_buffers_and_copy_integers(resnet_row):
     model = seeded(resnet_row, 1)
     slow = SlowWeights(model, tau=0.75, every_images=10)

@@ -56,6 +56,7 @@ def check_study(config, schema):
         if key in config:
             used = {name: sub for name, sub in schema["properties"].items() if name not in unused}
             schema = {**schema, "properties": used}
+    _apply_fidelity(config.get("transfer"), schema)
     check(config, schema, "config")
     for name, method in config.get("transfer", {}).get("methods", {}).items():
         if "target" not in method and method["label_weight"] != 1:
@@ -70,6 +71,20 @@ def check_study(config, schema):
     for key, values in config.get("sweep", {}).items():
         for value in values:
             check({key: value}, {"properties": {key: recipe[key]}}, "config: section 'sweep'")
+
+
+def _apply_fidelity(transfer, schema):
+    """Let a study that asks for it have the quirks of the authors' code where it does not say otherwise."""
+    if not isinstance(transfer, dict) or transfer.get("fidelity") != "authors":
+        return
+    default = schema["properties"]["transfer"]["properties"]["methods"]["default"]
+    transfer.setdefault("batch_norm", "train")
+    methods = transfer.setdefault("methods", copy.deepcopy(default))
+    for method in filter(lambda method: isinstance(method, dict), methods.values()):
+        method.setdefault("double_softmax", True)
+        if "slow_weights" in method:
+            method.setdefault("spare_right", True)
+            method["slow_weights"] = {"reset": True} | method["slow_weights"]
 
 
 def _remove_nulls(value):

@@ -116,7 +116,8 @@ def _begin(spec, model, device):
 
 
 def _objective(spec, logits, target, labels):
-    return objective(logits, target, labels, spec.label_weight, spec.temperature, spec.label_smoothing, spec.top_k)
+    how = {name: getattr(spec, name) for name in ("temperature", "label_smoothing", "top_k", "double_softmax")}
+    return objective(logits, target, labels, spec.label_weight, spare_right=spec.spare_right, **how)
 
 
 def _step(progress, mean_objective, spec, epochs_done, images):
@@ -165,6 +166,8 @@ def _end_epoch(progress, images, spec, evaluate):
     if evaluate is not None and progress.epoch + 1 < spec.epochs:
         measures = evaluate(_result(progress))
         set_mode(progress.model, spec.batch_norm)
+    if progress.slow is not None and progress.slow.reset:
+        progress.model.load_state_dict(progress.slow.state)
     progress.end_epoch(
         epoch_objective=float(progress.objectives) / images,
         epoch_accuracy=float(progress.right) / images,

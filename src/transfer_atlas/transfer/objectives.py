@@ -157,7 +157,39 @@ def imitation(student, target, temperature, top_k=0):
     return temperature**2 * functional.kl_div(log_student, log_target, reduction="none", log_target=True).sum(dim=1)
 
 
-def objective(student, target, labels, label_weight, temperature, label_smoothing=0.0, top_k=0):
+def cross_entropy(student, labels, label_smoothing=0.0, double_softmax=False):
+    """Cross-entropy with the labels in nats, float32 [images].
+
+    Args:
+        student: logits of the student that learns.
+        labels: classes of the images.
+        label_smoothing: share of the target that goes to all classes alike.
+        double_softmax: take the softmax twice, as the authors' code does: the value is confined to a range of one nat,
+            and its gradient a fraction of the true one.
+    """
+    logits = student.softmax(dim=1) if double_softmax else student
+    return functional.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
+
+
+def spared(student, target, labels):
+    """1 where there is something to imitate, 0 where the learning student is right and its target wrong; [images].
+
+    The authors' MCL leaves these samples out, by the predictions of the student as it learns.
+    """
+    return (~((student.argmax(dim=1) == labels) & (target.argmax(dim=1) != labels))).to(student.dtype)
+
+
+def objective(
+    student,
+    target,
+    labels,
+    label_weight,
+    temperature,
+    label_smoothing=0.0,
+    top_k=0,
+    double_softmax=False,
+    spare_right=False,
+):
     """What a step minimises, before the mean over images: float32 [images], in nats.
 
     Args:
@@ -168,11 +200,13 @@ def objective(student, target, labels, label_weight, temperature, label_smoothin
         temperature: of the imitation.
         label_smoothing: of the cross-entropy.
         top_k: of the imitation.
+        double_softmax: of the cross-entropy.
+        spare_right: no imitation where `spared` is 0.
     """
     terms = []
     if label_weight > 0:
-        cross_entropy = functional.cross_entropy(student, labels, reduction="none", label_smoothing=label_smoothing)
-        terms.append(label_weight * cross_entropy)
+        terms.append(label_weight * cross_entropy(student, labels, label_smoothing, double_softmax))
     if target is not None and label_weight < 1:
-        terms.append((1 - label_weight) * imitation(student, target, temperature, top_k))
+        imitated = imitation(student, target, temperature, top_k)
+        terms.append((1 - label_weight) * (spared(student, target, labels) * imitated if spare_right else imitated))
     return sum(terms)

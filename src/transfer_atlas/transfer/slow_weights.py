@@ -7,9 +7,12 @@ class SlowWeights:
     Integer buffers are copied, for they have no average.
     """
 
-    def __init__(self, model, tau, every_images):
-        """Start at the weights of `model`; every `every_images` images the average keeps a share `tau` of itself."""
-        self.tau, self.every_images, self.images = tau, every_images, 0
+    def __init__(self, model, tau, every_images, reset=False):
+        """Start at the weights of `model`; every `every_images` images the average keeps a share `tau` of itself.
+
+        With `reset` the student goes back to the average after each epoch, as in the authors' code.
+        """
+        self.tau, self.every_images, self.reset, self.images = tau, every_images, reset, 0
         self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     def follow(self, model, images):

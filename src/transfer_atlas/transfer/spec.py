@@ -31,6 +31,8 @@ class TransferSpec:
     label_smoothing: float = 0.0
     temperature: float = 1.0
     top_k: int = 0
+    double_softmax: bool = False
+    spare_right: bool = False
     slow_weights: dict | None = None
     image_share: float = 1.0
     evaluate_epochs: bool = False
@@ -43,12 +45,17 @@ class TransferSpec:
             calibrated = ", calibrated" if self.calibrate else ""
             chosen = f"{self.target}({self.confidence}{calibrated})" if self.confidence else self.target
             among = f" among its {self.top_k} first classes" if self.top_k else ""
+            among += " unless the student alone is right" if self.spare_right else ""
             parts.append(f"{1 - self.label_weight:g} T^2 KL({chosen} || student){among}, T = {self.temperature:g}")
         if self.label_weight:
             smoothed = f", smoothing {self.label_smoothing:g}" if self.label_smoothing else ""
+            smoothed += ", softmax twice" if self.double_softmax else ""
             parts.append(f"{self.label_weight:g} cross-entropy(labels{smoothed})")
         if self.slow_weights:
-            parts.append("slow weights: tau {tau:g} every {every_images} images".format(**self.slow_weights))
+            slow = "slow weights: tau {tau:g} every {every_images} images".format(**self.slow_weights)
+            parts.append(
+                slow + (", the student reset to them after each epoch" if self.slow_weights.get("reset") else "")
+            )
         return f"{self.method} {self.teacher or 'no teacher'} -> {self.student}, seed {self.seed}: {' + '.join(parts)}"
 
 
