@@ -20,7 +20,7 @@ from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, 
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.study.sheet import read_zoo
 from transfer_atlas.tables import read_table
-from transfer_atlas.transfer.loop import transfer_knowledge
+from transfer_atlas.transfer.knowledge import transfer_knowledge
 from transfer_atlas.transfer.objectives import imitation
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import build_model

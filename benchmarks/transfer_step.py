@@ -13,7 +13,8 @@ import timm
 import torch
 
 from transfer_atlas.images.views import Views
-from transfer_atlas.transfer.loop import set_mode, transfer_knowledge
+from transfer_atlas.transfer.knowledge import transfer_knowledge
+from transfer_atlas.transfer.loop import set_mode
 from transfer_atlas.transfer.objectives import choose_target, objective
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import Input

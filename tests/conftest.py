@@ -204,26 +204,26 @@ def publish(transfers, generator):
 def student_files(tmp_path):
     """Write what a job of transfers reads, from 60 random images that train and evaluate; returns a Student."""
 
-    def write(row, build, pixels, labels, views=1, transforms=(), device="cpu"):
-        np.save(tmp_path / "pixels.npy", pixels)
+    def write(row, build, pixels, labels, views=1, transforms=(), device="cpu", folder=tmp_path):
+        np.save(folder / "pixels.npy", pixels)
         images = [f"train/{n:08d}" for n in range(len(labels))]
         index = pd.DataFrame({"image": images, "row": 0, "label": labels, "file": None})
-        write_table(index, "images", tmp_path / "index.parquet")
+        write_table(index, "images", folder / "index.parquet")
         model = build()
-        save_weights(model.state_dict(), tmp_path / "w.safetensors")
+        save_weights(model.state_dict(), folder / "w.safetensors")
         shown = Views(pixels, images, views, list(transforms), 0)
-        predictions, _ = compute_logits(model, shown, index, 10, 64, "cpu", tmp_path / "student.npy", row["model"])
-        write_table(predictions, "predictions", tmp_path / "student.parquet", {"device": device})
+        predictions, _ = compute_logits(model, shown, index, 10, 64, "cpu", folder / "student.npy", row["model"])
+        write_table(predictions, "predictions", folder / "student.parquet", {"device": device})
         return Student(
             row=row,
             classes=10,
             input_size=32,
-            weights=str(tmp_path / "w.safetensors"),
-            index=str(tmp_path / "index.parquet"),
-            transfer_pixels=str(tmp_path / "pixels.npy"),
-            evaluation_pixels=str(tmp_path / "pixels.npy"),
-            logits=str(tmp_path / "student.npy"),
-            predictions=str(tmp_path / "student.parquet"),
+            weights=str(folder / "w.safetensors"),
+            index=str(folder / "index.parquet"),
+            transfer_pixels=str(folder / "pixels.npy"),
+            evaluation_pixels=str(folder / "pixels.npy"),
+            logits=str(folder / "student.npy"),
+            predictions=str(folder / "student.parquet"),
             views=views,
             transforms=list(transforms),
             seed=0,

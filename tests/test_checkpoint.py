@@ -19,7 +19,7 @@ from transfer_atlas.errors import Stopped
 from transfer_atlas.images.views import Views
 from transfer_atlas.tables import read_table
 from transfer_atlas.transfer.block import run_block
-from transfer_atlas.transfer.loop import transfer_knowledge
+from transfer_atlas.transfer.knowledge import transfer_knowledge
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import build_model
 

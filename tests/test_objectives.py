@@ -13,6 +13,7 @@ from transfer_atlas.transfer.objectives import (
     fit_temperature,
     imitation,
     log_odds,
+    mutual_objective,
     objective,
     shuffled_rows,
 )
@@ -56,7 +57,7 @@ def test_confidences_that_round_to_1_still_differ(kind, surer, less):
 
 def test_the_schema_knows_which_targets_there_are_and_what_they_need():
     methods = SCHEMA["properties"]["transfer"]["properties"]["methods"]["additionalProperties"]["properties"]
-    assert set(methods["target"]["enum"]) == set(TARGETS)
+    assert set(methods["target"]["enum"]) == {*TARGETS, "mutual"}
     for target in TARGETS:
         if target in teacher_targets(SCHEMA):
             with pytest.raises((TypeError, AttributeError)):
@@ -234,3 +235,19 @@ def test_a_student_that_agrees_with_its_target_has_no_gradient():
     student = STUDENT.clone().requires_grad_(True)
     objective(student, STUDENT, LABELS, label_weight=0.0, temperature=1.0).sum().backward()
     torch.testing.assert_close(student.grad, torch.zeros_like(student))
+
+
+def test_of_two_that_teach_each_other_the_surer_teaches_by_hand():
+    """Softmax of the label: student .4 .7 .25, teacher .1 .2 .4, so the student teaches images 0 and 1."""
+    found, from_teacher = mutual_objective(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, 0.0, 1.0)
+    assert from_teacher.tolist() == [False, False, True]
+    by_student = [
+        0.4 * LOG(0.4 / 0.1) + 0.4 * LOG(0.2 / 0.1) + 0.2 * LOG(0.2 / 0.7),
+        0.1 * LOG(0.1 / 0.4) + 0.7 * LOG(0.7 / 0.2) + 0.2 * LOG(0.1 / 0.2),
+    ]
+    np.testing.assert_allclose(found, [*by_student, IMITATED[2]], atol=1e-6)
+    labelled, _ = mutual_objective(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, 1.0, 1.0)
+    np.testing.assert_allclose(labelled, np.array(LABELLED) - np.log([0.1, 0.2, 0.4]), atol=1e-6)
+    both = (FOUR_STUDENT.double().requires_grad_(True), FOUR_TEACHER.double().requires_grad_(True))
+    assert torch.autograd.gradcheck(lambda a, b: mutual_objective(a, b, FOUR_LABELS, 0.5, 2.0)[0], both)
+    assert mutual_objective(FOUR_STUDENT, FOUR_STUDENT, FOUR_LABELS, 0.0, 1.0)[1].all()  # where equal, the teacher

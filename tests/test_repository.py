@@ -40,7 +40,7 @@ def test_every_key_is_described_and_the_docs_are_up_to_date():
         Draft202012Validator.check_schema(schema)
     text = (ROOT / "config/README.md").read_text()
     assert text == fill_in(text, ROOT / "workflow/schemas")
-    assert "| `transfer.lr` | Learning rate of SGD. | 0.0001 | transfers |" in text
+    assert "| `transfer.lr` | Learning rate. | 0.0001 | transfers |" in text
 
 
 def storey(path):
@@ -169,7 +169,7 @@ def test_an_executed_notebook_is_its_source(source):
 
 def rows_of(page, heading):
     """Cells of the first table below a heading."""
-    section = (ROOT / page).read_text().split(f"## {heading}")[1].split("\n## ")[0]
+    section = re.split(r"\n##+ ", (ROOT / page).read_text().split(f"## {heading}\n")[1])[0]
     rows = [re.split(r" *\| *", line)[1:-1] for line in section.splitlines() if line.startswith("|")]
     return rows[2:]
 

@@ -12,7 +12,8 @@ from transfer_atlas.images.views import Views
 from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.tables import read_table, write_excluded, write_table
 from transfer_atlas.transfer.block import run_block
-from transfer_atlas.transfer.loop import nested_subset, set_mode, transfer_knowledge
+from transfer_atlas.transfer.knowledge import transfer_knowledge
+from transfer_atlas.transfer.loop import nested_subset, set_mode
 from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, top_classes
 from transfer_atlas.transfer.slow_weights import SlowWeights
 from transfer_atlas.transfer.spec import TransferSpec, learning_rate

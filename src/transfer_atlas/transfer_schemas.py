@@ -42,6 +42,8 @@ _MEASURES = [
         share(f"top{percent}_gain_share", "part of the gain that falls into these classes, whoever knew them")
         for percent in TOP_PERCENTS
     ),
+    share("teacher_gain", "images that the teacher learned too, where both learn (target: mutual); else null"),
+    share("teacher_loss", "images that the teacher forgot; likewise"),
     column("images", pa.int64(), "evaluation images that the shares refer to"),
     column("epoch_objective", pa.list_(pa.float64()), "mean training objective per epoch", "nats"),
     column(

@@ -147,9 +147,38 @@ def inputs_of_transfer(student, teachers):
 
 def transfer_inputs(block):
     """Input function of one block of transfers."""
-    return lambda wildcards: inputs_of_transfer(
-        wildcards.student, block.teachers(wildcards)
-    )
+    contrasts = any("contrast" in METHODS[method] for method in block.methods)
+
+    def inputs(wildcards):
+        teachers = block.teachers(wildcards)
+        found = inputs_of_transfer(wildcards.student, teachers)
+        if contrasts:
+            found["features"] = [
+                f"<results>/features/transfer/{teacher}.npy" for teacher in teachers
+            ]
+        if learns_too(block):
+            for name in ("weights", "transfer_pixels", "evaluation_pixels"):
+                of_each = [
+                    inputs_of_transfer(teacher, [])[name] for teacher in teachers
+                ]
+                found[f"teacher_{name}"] = of_each
+        return found
+
+    return inputs
+
+
+def learns_too(block):
+    """Whether the teachers of a block are trained as well."""
+    return any(METHODS[method].get("target") == "mutual" for method in block.methods)
+
+
+def settings_of_teachers(block):
+    """Parameter function: what the teachers of a block depend on, where they learn too."""
+    return lambda wildcards: [
+        settings_of(teacher)
+        for teacher in block.teachers(wildcards)
+        if learns_too(block)
+    ]
 
 
 def members_of(wildcards):
@@ -196,17 +225,22 @@ def all_teams(wildcards):
     }
 
 
-def student_of(wildcards):
-    """What a transfer depends on besides its files and recipe."""
+def settings_of(model):
+    """What a transfer depends on besides files and recipe, of a model that learns."""
     return {
-        "row": ZOO[wildcards.student],
-        "input_size": GEOMETRY[wildcards.student]["input_size"],
+        "row": ZOO[model],
+        "input_size": GEOMETRY[model]["input_size"],
         "classes": config["images"]["classes"],
         "views": config["views"]["count"],
         "transforms": config["views"]["transforms"],
         "seed": config["seed"],
         "inference": config["inference"],
     }
+
+
+def student_of(wildcards):
+    """Parameter function: the settings of the student."""
+    return settings_of(wildcards.student)
 
 
 def class_inputs(wildcards):

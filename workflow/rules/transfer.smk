@@ -10,6 +10,7 @@ OUTPUTS
     transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet, and .safetensors where kept
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
+    compute_features         <results>/features/transfer/{model}.npy  float16 [views, images, features], of teachers by contrast
     gather_transfers         <results>/transfers.parquet, <results>/histories.parquet
     gather_sweeps            <results>/sweeps.parquet
     compare_with_published   <results>/agreement.parquet  where the config names a sheet of published results
@@ -69,9 +70,31 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
             teachers=block.teachers,
             methods=recipes_of(block, sweep),
             student=student_of,
+            learning_teachers=settings_of_teachers(block),
             code=code_of("transfer"),
         script:
             "../scripts/transfer.py"
+
+
+# only where a method has a contrast: a pass of its own, so that such a method can join a study that has its logits
+rule compute_features:
+    input:
+        unpack(lambda wildcards: inputs_of_transfer(wildcards.model, [])),
+        index="<results>/images/transfer.parquet",
+    output:
+        "<results>/features/transfer/{model}.npy",
+    log:
+        "<logs>/compute_features/{model}.log",
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        gpu=1,
+        tasks=1,
+    params:
+        model=lambda wildcards: settings_of(wildcards.model),
+        code=code_of("compute_features"),
+    script:
+        "../scripts/compute_features.py"
 
 
 rule gather_transfers:

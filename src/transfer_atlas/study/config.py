@@ -59,7 +59,7 @@ def check_study(config, schema):
     _apply_fidelity(config.get("transfer"), schema)
     check(config, schema, "config")
     for name, method in config.get("transfer", {}).get("methods", {}).items():
-        if "target" not in method and method["label_weight"] != 1:
+        if not {"target", "contrast"} & set(method) and method["label_weight"] != 1:
             raise InputError(
                 f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
             )

@@ -94,7 +94,7 @@ def open_blocks(models, methods, teacher_targets):
 
 def taught_methods(methods, teacher_targets):
     """Names of the methods that ask a teacher."""
-    return [name for name, method in methods.items() if method.get("target") in teacher_targets]
+    return [name for name, method in methods.items() if method.get("target") in teacher_targets or "contrast" in method]
 
 
 def _split(methods, teacher_targets):

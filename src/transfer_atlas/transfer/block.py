@@ -15,8 +15,9 @@ from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.schemas import SCHEMAS
 from transfer_atlas.tables import read_metadata, write_table
-from transfer_atlas.transfer.loop import transfer_knowledge
+from transfer_atlas.transfer.knowledge import transfer_knowledge
 from transfer_atlas.transfer.measures import describe_collapse, gain_and_loss, measure_transfer
+from transfer_atlas.transfer.mutual import learn_mutually
 from transfer_atlas.transfer.student import exclusion_among
 from transfer_atlas.zoo.build import metadata_of_weights, save_weights
 
@@ -31,7 +32,7 @@ def run_block(specs, outputs, student, teachers, minutes, code, keep=()):
         specs: list of TransferSpec.
         outputs: their files, transfers/<method>/<student>/<teacher>/<seed>.parquet.
         student: Student.
-        teachers: dict of name to Teacher.
+        teachers: dict of name to Teacher, or to Student where it learns too.
         minutes: time between two checkpoints inside an epoch.
         code: digest of the code that makes the numbers.
         keep: of `outputs`, the files beside which the weights of the student are kept, as .safetensors.
@@ -71,7 +72,7 @@ class Job:
             files: what else it is made from.
         """
         student, path = self.student, Path(path)
-        made_from = student.files() + [file for t in teachers.values() for file in (t.logits, t.predictions)]
+        made_from = student.files() + [file for teacher in teachers.values() for file in teacher.files()]
         all_of_it = {"spec": spec, **student.settings(), "files": describe_files([*made_from, *files])}
         all_of_it["code"] = self.code
         digest = hashlib.blake2b(json.dumps(all_of_it, sort_keys=True).encode(), digest_size=16).hexdigest()
@@ -137,20 +138,30 @@ def transfer_once(spec, student, teacher, checkpoint):
     Args:
         spec: TransferSpec.
         student: Student.
-        teacher: whatever has `answers` and `correct` as a Teacher has them; None for the controls.
+        teacher: whatever has `answers`, `features` and `correct` as a Teacher has them; a Student where it learns too;
+            None for the controls.
         checkpoint: Checkpoint.
 
     Raises:
         InputError: it diverged.
         Stopped: it was asked to stop.
     """
-    model, views = student.build(), student.transfer_views
-    knows, answers = (teacher.correct, teacher.answers) if teacher else (None, None)
+    model, shown = student.build(), student.transfer_views
     evaluate = partial(gained_and_lost, student, checkpoint) if spec.evaluate_epochs else None
-    history = transfer_knowledge(
-        spec, model, views, student.labels, student.answers, answers, student.device, checkpoint, evaluate
-    )
-    return measure_student(student, model, knows, checkpoint, history, spec.evaluate_epochs), model
+    how = {"device": student.device, "checkpoint": checkpoint, "evaluate": evaluate}
+    if spec.target == "mutual":
+        other = teacher.build()
+        history = learn_mutually(spec, (model, other), (shown, teacher.transfer_views), student.labels, **how)
+        gain, loss = gain_and_loss(teacher.correct, teacher.answer(other, checkpoint.stop))
+        of_teacher = {"teacher_gain": float(gain), "teacher_loss": float(loss)}
+    else:
+        answers, features = (teacher.answers, teacher.features) if teacher else (None, None)
+        history = transfer_knowledge(
+            spec, model, shown, student.labels, student.answers, answers, **how, teacher_features=features
+        )
+        of_teacher = {}
+    knows = teacher.correct if teacher else None
+    return measure_student(student, model, knows, checkpoint, history, spec.evaluate_epochs) | of_teacher, model
 
 
 def gained_and_lost(student, checkpoint, network):

@@ -1,4 +1,4 @@
-"""One transfer: a student learns from answers that are already on disk."""
+"""The loop that every kind of transfer runs: epochs, steps, checkpoints."""
 
 import copy
 import math
@@ -10,29 +10,23 @@ from tqdm import tqdm
 
 from transfer_atlas.checkpoint import NoCheckpoint, Progress
 from transfer_atlas.errors import InputError
-from transfer_atlas.transfer.objectives import choose_target, fit_temperature, objective, shuffled_rows
 from transfer_atlas.transfer.slow_weights import SlowWeights
 from transfer_atlas.transfer.spec import learning_rate
-from transfer_atlas.zoo.build import Input
-
-CALIBRATED_ON = 10_000  # images
 
 
-def transfer_knowledge(
-    spec, model, views, labels, student_logits, teacher_logits, device, checkpoint=None, evaluate=None
-):
-    """Train the student in place; one forward and one backward pass of the student per step, nothing else.
+def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, evaluate=None):
+    """Train a network in place, step by step.
 
     Args:
         spec: the transfer.
-        model: the pretrained student.
-        views: Views of the transfer images; epoch e trains on view (spec.first_view + e) mod len(views).
-        labels: int [images].
-        student_logits: answers of the frozen student to all views, [views, images, classes].
-        teacher_logits: answers of the teacher to all views, [views, images, classes]; None for the controls.
+        model: the network, or several in one module.
+        labels: int [transfer images].
+        views: number of views; epoch e trains on view (spec.first_view + e) mod views.
+        learn: function of view, rows of the images and their labels to (objectives, logits, from_teacher): what is
+            minimised of each image before the mean, what the student answers, and the teacher's part in its target, 0 to 1.
         device: where to train.
         checkpoint: where the training goes on from, and is kept; None for nowhere.
-        evaluate: function of the student in eval mode to a dict of measures, called after every epoch but the last
+        evaluate: function of `model` in eval mode to a dict of measures, called after every epoch but the last
             (whose result is the transfer's); None for no such measures.
 
     Returns:
@@ -42,22 +36,18 @@ def transfer_knowledge(
         Stopped: the checkpoint was asked to stop.
         InputError: the objective is no longer finite.
     """
-    checkpoint = checkpoint or NoCheckpoint()
-    model, to_input = set_mode(model.to(device), spec.batch_norm), Input(model).to(device)
+    checkpoint, model = checkpoint or NoCheckpoint(), set_mode(model.to(device), spec.batch_norm)
     labels = torch.tensor(np.asarray(labels), dtype=torch.long, device=device)
     progress = _begin(spec, model, device)
     checkpoint.resume(progress)
     images = nested_subset(labels.cpu().numpy(), spec.image_share)
-    temperatures = calibrations(spec, labels.cpu().numpy(), student_logits, teacher_logits)
     steps_per_epoch = -(-len(images) // spec.batch_size)
     while progress.epoch < spec.epochs:
-        view = (spec.first_view + progress.epoch) % len(views)
+        view = (spec.first_view + progress.epoch) % views
         batches = np.array_split(images[progress.generator.permutation(len(images))], steps_per_epoch)
         for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
             here = labels[torch.from_numpy(batch).to(device)]
-            target, from_teacher = _target(spec, view, batch, student_logits, teacher_logits, here, temperatures)
-            logits = model(to_input(views.batch(view, batch, device)))  # [batch, classes]
-            objectives = _objective(spec, logits, target, here)  # [batch]
+            objectives, logits, from_teacher = learn(view, batch, here)
             _step(progress, objectives.mean(), spec, progress.epoch + progress.step / steps_per_epoch, len(batch))
             right = (logits.detach().argmax(dim=1) == here).sum()
             progress.add(objectives.detach().double().sum(), right, from_teacher.sum())
@@ -89,14 +79,6 @@ def nested_subset(labels, share):
     return np.sort(first[: max(1, round(share * len(labels)))])
 
 
-def calibrations(spec, labels, *logits):
-    """Temperature of each of some stored logits, fitted on view 0 of at most 10,000 of the transfer images; else 1."""
-    if not spec.calibrate:
-        return (1.0,) * len(logits)
-    rows = nested_subset(labels, min(1.0, CALIBRATED_ON / len(labels)))
-    return tuple(fit_temperature(np.array(of_model[0, rows]), labels[rows]) for of_model in logits)
-
-
 def _result(progress):
     """The network that the transfer so far ends with, in eval mode; a copy where it is the slow average."""
     if progress.slow is None:
@@ -109,15 +91,14 @@ def _result(progress):
 def _begin(spec, model, device):
     """What training changes, before its first step."""
     print(spec)
-    optimizer = torch.optim.SGD(model.parameters(), lr=spec.lr, momentum=spec.momentum, weight_decay=spec.weight_decay)
+    decay = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+    if spec.optimizer == "adam":
+        optimizer = torch.optim.Adam(model.parameters(), **decay)
+    else:
+        optimizer = torch.optim.SGD(model.parameters(), momentum=spec.momentum, **decay)
     torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
     slow = SlowWeights(model, **spec.slow_weights) if spec.slow_weights else None
     return Progress(model, optimizer, np.random.default_rng(spec.seed), device, slow)
-
-
-def _objective(spec, logits, target, labels):
-    how = {name: getattr(spec, name) for name in ("temperature", "label_smoothing", "top_k", "double_softmax")}
-    return objective(logits, target, labels, spec.label_weight, spare_right=spec.spare_right, **how)
 
 
 def _step(progress, mean_objective, spec, epochs_done, images):
@@ -141,19 +122,6 @@ def set_mode(model, batch_norm):
             if isinstance(module, _BatchNorm):
                 module.eval()
     return model
-
-
-def _target(spec, view, rows, student_logits, teacher_logits, labels, temperatures):
-    """Target logits of some images in one view and whether the teacher set them, on the device of their `labels`."""
-    if spec.target is None:
-        return None, torch.zeros(len(labels))
-
-    def answers(logits, rows):
-        return None if logits is None else torch.from_numpy(np.array(logits[view, rows])).to(labels.device).float()
-
-    own = shuffled_rows(student_logits.shape[1])[rows] if spec.target == "shuffled" else rows
-    by_student, by_teacher = answers(student_logits, own), answers(teacher_logits, rows)
-    return choose_target(spec.target, spec.confidence, by_student, by_teacher, labels, temperatures)
 
 
 def _end_epoch(progress, images, spec, evaluate):

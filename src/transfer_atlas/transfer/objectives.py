@@ -210,3 +210,25 @@ def objective(
         imitated = imitation(student, target, temperature, top_k)
         terms.append((1 - label_weight) * (spared(student, target, labels) * imitated if spare_right else imitated))
     return sum(terms)
+
+
+def mutual_objective(student, teacher, labels, label_weight, temperature):
+    """What a step of two models that teach each other minimises (Bi-KD): on each image the surer of its label teaches.
+
+    The gradient goes into both models, the one that teaches included.
+
+    Args:
+        student: logits of the student.
+        teacher: logits of the teacher, which teaches where both are equally sure.
+        labels: classes of the images.
+        label_weight: w, 0 to 1: share of both cross-entropies; imitation has the rest.
+        temperature: of the imitation.
+
+    Returns:
+        (objectives, from_teacher): float32 [images] in nats, and where the teacher taught, bool [images].
+    """
+    from_teacher = log_odds(teacher, "label", labels) >= log_odds(student, "label", labels)
+    learning = torch.where(from_teacher[:, None], student, teacher)
+    teaching = torch.where(from_teacher[:, None], teacher, student)
+    labelled = cross_entropy(student, labels) + cross_entropy(teacher, labels)
+    return label_weight * labelled + (1 - label_weight) * imitation(learning, teaching, temperature), from_teacher

@@ -34,6 +34,8 @@ class TransferSpec:
     double_softmax: bool = False
     spare_right: bool = False
     slow_weights: dict | None = None
+    contrast: dict | None = None
+    optimizer: str = "sgd"
     image_share: float = 1.0
     evaluate_epochs: bool = False
     first_view: int = 0
@@ -51,6 +53,8 @@ class TransferSpec:
             smoothed = f", smoothing {self.label_smoothing:g}" if self.label_smoothing else ""
             smoothed += ", softmax twice" if self.double_softmax else ""
             parts.append(f"{self.label_weight:g} cross-entropy(labels{smoothed})")
+        if self.contrast:
+            parts.append("{weight:g} {loss} of features".format(**self.contrast))
         if self.slow_weights:
             slow = "slow weights: tau {tau:g} every {every_images} images".format(**self.slow_weights)
             parts.append(

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from transfer_atlas.errors import Stopped
+from transfer_atlas.files import open_array
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import compute_logits, infer_batches
@@ -133,15 +134,28 @@ class Student:
 
 @dataclass(frozen=True)
 class Teacher:
-    """Paths of a teacher's answers: logits of the transfer images, predictions of the evaluation images."""
+    """Paths of a teacher's answers: logits of the transfer images, predictions of the evaluation images.
+
+    `stored_features` are of the transfer images, None where no method needs them.
+    """
 
     logits: str
     predictions: str
+    stored_features: str | None = None
 
     @cached_property
     def answers(self):
         """Its logits of all views of the transfer images."""
         return open_logits(self.logits)
+
+    @cached_property
+    def features(self):
+        """Its features of all views of the transfer images, or None."""
+        return None if self.stored_features is None else open_array(self.stored_features)
+
+    def files(self):
+        """What is read of it."""
+        return [path for path in (self.logits, self.predictions, self.stored_features) if path]
 
     @cached_property
     def correct(self):
@@ -166,6 +180,29 @@ def student_of_job(settings, files, device):
         predictions=files["predictions"][0],
         device=device,
     )
+
+
+def teachers_of_job(names, settings, files, device):
+    """The teachers of a job, dict of name to Teacher, or to Student where they learn too.
+
+    Args:
+        names: their names.
+        settings: as in `student_of_job`, of each that learns too; empty where none does.
+        files: as in `student_of_job`, where lists have the teachers behind the student; features where they are needed;
+            and of those that learn too the lists teacher_weights, teacher_transfer_pixels, teacher_evaluation_pixels.
+        device: where they are trained.
+    """
+    lists = {name: files[name][1:] for name in ("logits", "predictions")}
+    if not settings:
+        features = files.get("features") or [None] * len(names)
+        return dict(zip(names, map(Teacher, lists["logits"], lists["predictions"], features), strict=True))
+    lists |= {name: files[f"teacher_{name}"] for name in ("weights", "transfer_pixels", "evaluation_pixels")}
+    of_each = [{name: values[place] for name, values in lists.items()} for place in range(len(names))]
+    learning = [
+        Student(**of_one, **paths, index=files["index"], device=device)
+        for of_one, paths in zip(settings, of_each, strict=True)
+    ]
+    return dict(zip(names, learning, strict=True))
 
 
 def exclusion_among(student, teachers):

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.transfer.block import Job, gained_and_lost, measure_student, transfer_once
-from transfer_atlas.transfer.loop import calibrations, transfer_knowledge
+from transfer_atlas.transfer.knowledge import calibrations, transfer_knowledge
 from transfer_atlas.transfer.objectives import log_odds
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import exclusion_of_weights
@@ -152,7 +152,7 @@ class MostConfident:
         """Wrap a dict of name to Teacher; labels of the transfer images; `spec` says how confidences compare."""
         self.each, self.labels, self.confidence = list(teachers.values()), labels, spec.confidence or "max"
         self.temperatures = calibrations(spec, labels, *(teacher.answers for teacher in self.each))
-        self.correct = _any_right(teachers)
+        self.correct, self.features = _any_right(teachers), None
 
     @property
     def answers(self):
