@@ -12,7 +12,8 @@ from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import compute_logits, infer_batches, predict
-from transfer_atlas.properties import describe_histories, judge_transfers
+from transfer_atlas.properties import describe_histories
+from transfer_atlas.significance import judge_transfers
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.tables import write_table
 from transfer_atlas.transfer.agreement import compare_with_published
@@ -129,6 +130,8 @@ def make_random_study(students, teachers, seed=0):
                             f"top{percent}_gain_share": percent / 100 if teacher else np.nan
                             for percent in (2, 5, 20, 50)
                         },
+                        **dict.fromkeys(("best_epoch", "best_gain", "best_loss", "teacher_gain")),
+                        "teacher_loss": None,
                         "images": 1000,
                         "epoch_objective": [0.5, 0.4],
                         "epoch_accuracy": [0.7, 0.8],
@@ -154,6 +157,9 @@ def make_random_study(students, teachers, seed=0):
         "transfers": transfers,
         "histories": describe_histories(transfers),
         "agreement": compare_with_published(transfers, publish(transfers, generator)),
+        "deltas": transfers[["method", "student", "teacher", "delta"]].assign(
+            seeds=1, q=generator.random(len(transfers))
+        ),
         "teams": make_random_teams(transfers, generator),
         "sweeps": pd.concat([transfers.assign(key=key, value=value) for key, value in points], ignore_index=True),
         "models": models,

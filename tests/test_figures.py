@@ -31,7 +31,7 @@ NEEDS_MORE = (
 OF_PAIRS = [
     figure
     for figure, tables in TABLES.items()
-    if not {"transfers", "histories", "sweeps", "agreement", "teams"} & set(tables)
+    if not {"transfers", "deltas", "histories", "sweeps", "agreement", "teams"} & set(tables)
 ]
 OF_TRANSFERS = [figure for figure, tables in TABLES.items() if "transfers" in tables]
 
@@ -66,10 +66,10 @@ def test_a_study_of_controls_alone_still_gives_a_figure(name, random_study, tmp_
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, tables in TABLES.items() if {"transfers", "histories", "sweeps"} & {*tables}]
+    "name", [name for name, tables in TABLES.items() if {"transfers", "deltas", "histories", "sweeps"} & {*tables}]
 )
 def test_a_family_without_students_gives_a_sentence(name, random_study, tmp_path):
-    for table in ("transfers", "histories", "sweeps"):
+    for table in ("transfers", "deltas", "histories", "sweeps"):
         random_study[table] = random_study[table].iloc[:0]
     figure = plot(name, random_study)
     assert any(ax.texts for ax in figure.axes)
@@ -214,6 +214,15 @@ def test_learning_curves_begin_at_nothing_and_end_with_the_transfer(random_study
     figure = plot("learning_curves", random_study)
     assert figure.axes[0].get_ylabel() == "mean objective (nats)"
     assert "transfer.evaluate_epochs" in figure.get_supxlabel()
+
+
+def test_a_matrix_greys_out_what_may_be_chance(random_study):
+    deltas = random_study["deltas"] = random_study["deltas"].assign(q=1.0)
+    sure = deltas.query("method == 'kl'").index[3]
+    deltas.loc[sure, "q"] = 0.01
+    image = plot("delta_matrix", random_study).axes[0].images[1].get_array()
+    assert image.count() == 1
+    assert image.compressed()[0] == pytest.approx(100 * deltas.loc[sure, "delta"])
 
 
 def test_teams_stand_beside_their_members(random_study):

@@ -103,6 +103,7 @@ def test_a_sheet_is_completed_where_it_says_nothing(tmp_path):
         (" config/imagenet_ten_students.yaml", 47, 5 * 198 + 10),
         (" config/imagenet_full.yaml", 47, 2 * 32 + 8),
         (" config/imagenet_three_teachers.yaml", 47, 9 + 3),
+        (" config/imagenet_baselines.yaml", 47, 8 * 399 + 20),
     ],
 )
 def test_the_full_fan_out_is_planned_without_images_or_network(tmp_path_factory, overlay, models, transfers):

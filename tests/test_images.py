@@ -1,5 +1,6 @@
 """Data sets, stratified subsets and views."""
 
+import io
 import json
 
 import numpy as np
@@ -8,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import FASHION
+from PIL import Image
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.files import save_array
 from transfer_atlas.images.index import index_images, read_index, stratified_subset
 from transfer_atlas.images.parquet_shards import ParquetShards
-from transfer_atlas.images.pixels import decode_images, open_pixels
+from transfer_atlas.images.pixels import PassingPixels, decode_images, open_pixels
 from transfer_atlas.study.sources import image_files
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
@@ -159,3 +161,20 @@ def test_decoded_images_equal_timms_own_evaluation_transform(pixels):
     data = pq.read_table(FASHION / "test.parquet").column("image")[7].as_py()["bytes"]
     expected = transform(Image.open(io.BytesIO(data)).convert("RGB"))
     assert torch.equal(torch.from_numpy(pixels[7].copy()).permute(2, 0, 1) / 255, expected)
+
+
+def test_images_decoded_in_passing_are_those_that_are_stored(tmp_path):
+    """Read on where the last slice ended, and anew from anywhere else."""
+    generator, encoded = np.random.default_rng(0), []
+    for number in range(40):
+        data = io.BytesIO()
+        Image.fromarray(generator.integers(0, 256, (50, 40, 3), dtype=np.uint8)).save(data, "png")
+        encoded.append((f"image {number}", data.getvalue()))
+    geometry = {"input_size": 32, "crop_pct": 0.9, "crop_mode": "center", "interpolation": "bicubic"}
+    decode_images(encoded, 40, geometry, tmp_path / "p.npy", threads=2)
+    stored, begun = open_pixels(tmp_path / "p.npy"), []
+    passing = PassingPixels(lambda first: begun.append(first) or encoded[first:], 40, geometry, threads=2)
+    assert passing.shape == stored.shape
+    for rows in (slice(0, 16), slice(16, 32), slice(32, 48), slice(8, 24), slice(24, 40), slice(0, 1)):
+        assert np.array_equal(passing[rows], stored[rows])
+    assert begun == [0, 8, 0]

@@ -8,7 +8,7 @@ import networkx
 import pytest
 import yaml
 from conftest import FASHION, ROOT
-from running import SMALL, copy_repository, overlay_of, planned, snakemake
+from running import SMALL, SMALL_ZOO, copy_repository, overlay_of, planned, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,17 @@ def test_a_mistake_is_one_line_before_anything_runs(clone, key, value, line):
 
 def test_a_dry_run_needs_no_image(clone):
     assert planned(clone, overlay=overlay_of(clone, "away", {"images.root": "nowhere"}))["train_model"] == 3
+
+
+def test_a_geometry_of_one_model_that_is_in_no_pair_is_stored_nowhere(clone):
+    rows = "".join(
+        f"test_resnet.{name}\ttest_resnet\ttrain:short\t500\t{size}\n" for name, size in (("b", 48), ("c", 40))
+    )
+    (clone / "config/passing_zoo.tsv").write_text(SMALL_ZOO + rows)
+    jobs = planned(clone, overlay=overlay_of(clone, "passing", {"zoo.sheet": "config/passing_zoo.tsv"}))
+    assert (jobs["compute_logits"], jobs["compute_predictions"], jobs["compute_predictions_alone"]) == (3, 1, 1)
+    # train, transfer and evaluation images at 32 and 40 pixels; at 48 those to train on
+    assert jobs["decode_images"] == 3 + 3 + 1
 
 
 def test_nothing_leaks_in_from_the_embedded_study(clone):

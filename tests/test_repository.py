@@ -61,6 +61,7 @@ GROUND = (
     "jobs",
     "statistics",
     "properties",
+    "significance",
 )
 
 
@@ -198,7 +199,12 @@ def test_every_method_of_the_paper_is_in_the_config_and_in_the_docs():
         "XE-KL-Dist + MCL",
         "KL-Dist + DP",
         "KL-Dist + DP, unsupervised",
+        "CD",
+        "CRD",
     }
+    baselines = yaml.safe_load((ROOT / "config/imagenet_baselines.yaml").read_text())["transfer"]["methods"]
+    for method, recipe in baselines.items():
+        assert entries[method][0].items() <= recipe.items(), method
 
 
 def test_every_cell_of_the_kill_matrix_ended_well():

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, spearmanr
+from scipy.stats import binomtest, norm, spearmanr
 
-from transfer_atlas.properties import NUMERIC, correlate, judge_transfers
+from transfer_atlas.properties import NUMERIC, correlate
+from transfer_atlas.significance import average_seeds, judge_transfers
 from transfer_atlas.statistics import (
     accuracy_standard_error,
     format_summary,
+    judge_methods,
     mcnemar_p,
     paired_standard_error,
     summarise_methods,
@@ -119,3 +121,65 @@ def test_a_summary_tells_what_beats_the_labels():
     assert ">labels, <labels: share significantly above" in text
     assert "nan" not in text
     assert ">labels" not in format_summary(summarise_methods(rows.drop(columns="labels_q")), "f")
+
+
+def seeds_of(changes, before, method="kl", teacher="t"):
+    """Rows of the transfer table from per-image correctness after each seed, bool [seeds, images]."""
+    rows = []
+    for seed, after in enumerate(np.asarray(changes, bool)):
+        gain, loss = (~before & after).mean(), (before & ~after).mean()
+        rows.append(
+            {
+                "method": method,
+                "student": "s",
+                "teacher": teacher,
+                "seed": seed,
+                "accuracy_before": before.mean(),
+                "delta": gain - loss,
+                "gain": gain,
+                "loss": loss,
+                "images": len(before),
+                "right_after": np.packbits(after).tobytes(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def test_errors_over_images_and_over_seeds_are_told_apart():
+    generator = np.random.default_rng(0)
+    before = generator.random(1003) < 0.7
+    after = before[None] ^ (generator.random((4, 1003)) < 0.1)
+    after[:, :60] = True
+    row = average_seeds(seeds_of(after, before)).iloc[0]
+    change = after.astype(float) - before  # [seeds, images]
+    assert row["delta"] == pytest.approx(change.mean())
+    assert row["evaluation_error"] == pytest.approx(change.mean(axis=0).std() / np.sqrt(1003))
+    assert row["seed_error"] == pytest.approx(change.mean(axis=1).std(ddof=1) / 2)
+    error = np.hypot(row["evaluation_error"], row["seed_error"])
+    assert row["delta_high"] - row["delta"] == pytest.approx(1.959964 * error)
+    assert row["p"] == pytest.approx(2 * norm.sf(abs(row["delta"]) / error))
+
+
+def test_one_seed_has_its_paired_error_and_exact_p():
+    before = np.array([1, 1, 0, 0, 0, 0, 0, 0, 1, 1], bool)
+    after = np.array([1, 0, 1, 1, 0, 0, 1, 0, 1, 1], bool)
+    row = average_seeds(seeds_of([after], before, teacher=None)).iloc[0]
+    assert row["teacher"] is None
+    assert row["evaluation_error"] == pytest.approx(paired_standard_error(0.3, 0.1, 10))
+    assert np.isnan(row["seed_error"])
+    assert row["p"] == row["q"] == pytest.approx(2 * 5 / 16)
+
+
+def test_methods_are_judged_against_zero_and_each_control():
+    rows = [("kl", s, "t", d) for s, d in zip("abc", (0.02, 0.01, -0.01), strict=True)]
+    rows += [("labels", s, None, d) for s, d in zip("ab", (0.01, 0.015), strict=True)] + [("self", "a", None, 0.0)]
+    transfers = pd.DataFrame(rows, columns=["method", "student", "teacher", "delta"])
+    table = judge_methods(transfers).set_index(["method", "against"])
+    assert table.loc[("kl", "zero"), "success_rate"] == pytest.approx(2 / 3)
+    assert table.loc[("kl", "zero"), ["success_rate_low", "success_rate_high"]].tolist() == [0, 1]
+    labels = table.loc[("kl", "labels")]
+    assert (labels["transfers"], labels["success_rate"]) == (2, 0.5)
+    assert labels["mean_difference"] == pytest.approx((0.01 - 0.005) / 2)
+    assert np.isnan(labels["success_rate_low"])
+    assert set(table.loc["labels"].index) == {"zero", "self"}
+    assert judge_methods(transfers.iloc[:0]).empty

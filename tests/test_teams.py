@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from test_transfer import LABELS, PIXELS, SPEC, seeded
 
 from transfer_atlas.errors import InputError, Stopped
-from transfer_atlas.properties import judge_teams
+from transfer_atlas.significance import judge_teams
 from transfer_atlas.study.teams import choose_teams, students_of_soups, trainings_of_teams
 from transfer_atlas.tables import gather, read_table, write_excluded
 from transfer_atlas.transfer.block import run_block
@@ -195,10 +195,10 @@ def test_a_team_is_judged_beside_its_members(teach, alone, tmp_path):
     assert judged["single_mean"].tolist() == pytest.approx([singles["delta"].mean()] * 2)
     assert judged["single_best"].tolist() == pytest.approx([singles["delta"].max()] * 2)
     np.testing.assert_allclose(
-        judged["best_gain"] - judged["best_loss"], judged["delta"] - judged["single_best"], atol=1e-12
+        judged["single_best_gain"] - judged["single_best_loss"], judged["delta"] - judged["single_best"], atol=1e-12
     )
     assert set(judged["best_teacher"]) == {names[singles["delta"].argmax()]}
-    assert judged["best_p"].between(0, 1).all()
+    assert judged["single_best_p"].between(0, 1).all()
 
 
 PAIRS = [

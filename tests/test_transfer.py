@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.tables import read_table, write_excluded, write_table
+from transfer_atlas.transfer.best_epoch import BestEpoch
 from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.knowledge import transfer_knowledge
-from transfer_atlas.transfer.loop import nested_subset, set_mode
+from transfer_atlas.transfer.loop import images_of, nested_subset, set_mode
 from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, top_classes
 from transfer_atlas.transfer.slow_weights import SlowWeights
 from transfer_atlas.transfer.spec import TransferSpec, learning_rate
@@ -311,3 +312,29 @@ def test_of_a_transfer_without_a_result_a_file_without_weights_is_kept(student, 
     teachers = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}
     run_block([replace(SPEC, lr=1e12)], [path], student, teachers, 10, "code", keep=[path])
     assert exclusion_of_weights(path.with_suffix(".safetensors")).startswith("diverged: ")
+
+
+def test_the_best_epoch_is_chosen_on_images_that_teach_nothing(student, run, tmp_path):
+    """A teacher that is wrong on the images kept apart teaches the same; the best epoch is what a shorter transfer ends with."""
+    apart = nested_subset(LABELS, 0.3)
+    wrong = KNOWING.copy()
+    wrong[0, apart] = 10 * np.eye(10)[(LABELS[apart] + 1) % 10]
+    spec = replace(SPEC, select_share=0.3, epochs=6)
+    rows = [run(spec, student, logits) for logits in (KNOWING, wrong)]
+    for column in ("epoch_objective", "accuracy_after", "best_epoch", "best_gain"):
+        assert list(np.atleast_1d(rows[0][column])) == list(np.atleast_1d(rows[1][column]))
+    images, kept = images_of(spec, LABELS)
+    assert sorted([*images, *kept]) == list(range(60))
+    shorter = run(replace(spec, epochs=int(rows[0]["best_epoch"])), student, KNOWING)
+    assert (shorter["gain"], shorter["loss"]) == (rows[0]["best_gain"], rows[0]["best_loss"])
+    assert np.isnan(run(SPEC, student, KNOWING)["best_gain"])
+
+
+def test_a_best_epoch_is_the_first_of_equals():
+    accuracies = iter([0.2, 0.5, 0.5, 0.1])
+    best, network = BestEpoch(lambda network: next(accuracies)), torch.nn.Linear(1, 1)
+    for epoch in range(1, 5):
+        with torch.no_grad():
+            network.weight.fill_(epoch)
+        best.see(network, epoch)
+    assert (best.epoch, best.state["weight"].item()) == (2, 2)

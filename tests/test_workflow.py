@@ -341,6 +341,25 @@ def test_teams_use_what_the_study_has_and_stand_beside_it(finished):
     assert planned(finished, *targets_of()) == {}
 
 
+def test_contrasts_and_models_that_teach_each_other_run_beside_the_rest(finished):
+    """Features are asked of the teachers alone; models of two geometries learn from each other."""
+    crd = {"contrast": {"loss": "crd", "weight": 0.8, "temperature": 0.07, "negatives": 50}, "label_weight": 1.0}
+    methods = {
+        "cd": {"contrast": {"loss": "cd", "weight": 10}, "label_weight": 0.1},
+        "crd": crd,
+        "bi_kd": {"target": "mutual", "label_weight": 0.5, "optimizer": "adam", "lr": 0.0001},
+    }
+    overlay = overlay_of(finished, "features", {f"transfer.methods.{name}": how for name, how in methods.items()})
+    jobs = planned(finished, "results/small/transfers.parquet", overlay=overlay)
+    assert jobs == {"compute_features": 2, "gather_transfers": 1} | {f"transfer_{name}": 1 for name in methods}
+    snakemake(finished, "results/small/transfers.parquet", overlay=overlay)
+    transfers = tables_of(finished)["transfers"].set_index("method")
+    assert transfers.loc[[*methods], "delta"].notna().all()
+    assert transfers.loc["bi_kd", "teacher_gain"].notna().all()
+    assert transfers.drop("bi_kd")["teacher_gain"].isna().all()
+    assert planned(finished, *targets_of(), overlay=overlay) == {}
+
+
 def test_pairs_chosen_from_the_comparison_are_transferred(finished):
     choice = {"choose": "top", "number": 1, "students": ["test_mambaout.a"]}
     methods = {"kl_dp": SMALL["transfer"]["methods"]["kl_dp"], "self": {"target": "student"}}

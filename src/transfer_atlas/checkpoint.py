@@ -39,7 +39,7 @@ PLAIN = ("epoch", "step", "objectives", "right", "taught", "history", "order")
 class Progress:
     """All that a training loop changes; `state_dict` and `load_state_dict` as in torch.
 
-    `slow` is anything else with such methods, or None. `epoch` and `step` count what is done, `objectives`, `right` and
+    `slow` and `best` are anything else with such methods, or None. `epoch` and `step` count what is done, `objectives`, `right` and
     `taught` are sums over the images of the epoch, and `order` is the state of `generator` before it drew their order.
     """
 
@@ -48,6 +48,7 @@ class Progress:
     generator: np.random.Generator
     device: torch.device
     slow: object = None
+    best: object = None
     epoch: int = 0
     step: int = 0
     objectives: float | torch.Tensor = 0.0
@@ -85,6 +86,7 @@ class Progress:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "slow": None if self.slow is None else self.slow.state_dict(),
+            "best": None if self.best is None else self.best.state_dict(),
             "random": torch.get_rng_state(),
             "cuda_random": cuda,
         }
@@ -97,6 +99,8 @@ class Progress:
         self.optimizer.load_state_dict(saved["optimizer"])
         if self.slow is not None:
             self.slow.load_state_dict(saved["slow"])
+        if self.best is not None:
+            self.best.load_state_dict(saved["best"])
         self.generator.bit_generator.state = self.order
         torch.set_rng_state(saved["random"])
         if saved["cuda_random"] is not None:

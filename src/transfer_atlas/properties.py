@@ -2,9 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control, rankdata
+from scipy.stats import rankdata
 
-from transfer_atlas.statistics import mcnemar_p
+from transfer_atlas.statistics import RESAMPLES
 
 NUMERIC = {
     "student_accuracy": "student accuracy",
@@ -16,7 +16,6 @@ NUMERIC = {
     "error_consistency": "error consistency",
 }
 CATEGORIES = {"student_family": "student family", "teacher_family": "teacher family"}
-RESAMPLES = 1000
 
 
 def describe_transfers(transfers, complementarity, models):
@@ -37,77 +36,6 @@ def describe_transfers(transfers, complementarity, models):
     rows = taught.groupby(keys, sort=False)[["delta", "gain", "loss", "delta_standard_error"]].mean().reset_index()
     rows = rows.assign(delta_standard_error=np.sqrt(rows["delta_standard_error"]))
     return describe_pairs(rows, complementarity, models)
-
-
-def judge_transfers(transfers):
-    """How sure it is that transfers gain or lose, by themselves and against what the labels alone give their student.
-
-    Args:
-        transfers: rows of the transfer table.
-
-    Returns:
-        The transfers table. The control is the student's transfer of the method `labels` with the same seed, else with
-        its first.
-    """
-    rows = transfers.reset_index(drop=True)
-    labels = rows[(rows["method"] == "labels") & rows["right_after"].notna()]
-    by_seed = labels.set_index(["student", "seed"])["right_after"]
-    first = labels.groupby("student")["right_after"].first()
-    shares = np.full((len(rows), 2), np.nan)
-    for place, row in rows.iterrows():
-        control = by_seed.get((row["student"], row["seed"]), first.get(row["student"]))
-        if row["method"] != "labels" and row["right_after"] is not None and control is not None:
-            shares[place] = _only_one_right(row["right_after"], control) / row["images"]
-    rows[["labels_gain", "labels_loss"]] = shares
-    for name in ("", "labels_"):
-        rows[f"{name}p"] = mcnemar_p(rows[f"{name}gain"], rows[f"{name}loss"], rows["images"])
-        rows[f"{name}q"] = _false_discovery_rate(rows[f"{name}p"])
-    return rows.drop(columns="right_after").set_axis(transfers.index)
-
-
-def judge_teams(teams, singles):
-    """How sure it is that teams gain or lose, and what became of the student with each teacher alone.
-
-    Args:
-        teams: rows of the team table.
-        singles: rows of the transfer table: of every member of every team.
-
-    Returns:
-        The teams table; best_* are null where the team or all singles have no result.
-    """
-    rows = teams.reset_index(drop=True)
-    alone = singles.set_index(["method", "student", "teacher", "seed"])
-    compared = []
-    for row in rows.itertuples():
-        members = [] if row.teachers is None else row.teachers
-        known = alone.loc[[(row.method, row.student, teacher, row.seed) for teacher in members]]
-        known = known.dropna(subset=["delta"])
-        if known.empty:
-            compared.append({})
-            continue
-        best = known["delta"].idxmax()
-        gain, loss = _only_one_right(row.right_after, known.loc[best, "right_after"]) / row.images
-        deltas = {"single_mean": known["delta"].mean(), "single_best": known["delta"].max()}
-        compared.append(deltas | {"best_teacher": best[2], "best_gain": gain, "best_loss": loss})
-    columns = ["single_mean", "single_best", "best_teacher", "best_gain", "best_loss"]
-    rows = rows.join(pd.DataFrame(compared, columns=columns))
-    rows["p"] = mcnemar_p(rows["gain"], rows["loss"], rows["images"])
-    rows["q"] = _false_discovery_rate(rows["p"])
-    rows["best_p"] = mcnemar_p(rows["best_gain"], rows["best_loss"], rows["images"])
-    return rows.drop(columns="right_after")
-
-
-def _only_one_right(bits, others):
-    """On how many images only the first is right, and only the second; packed bits of both."""
-    here, there = np.frombuffer(bits, np.uint8), np.frombuffer(others, np.uint8)
-    return np.array([np.bitwise_count(here & ~there).sum(), np.bitwise_count(~here & there).sum()])
-
-
-def _false_discovery_rate(p):
-    """Adjusted p values (Benjamini-Hochberg); NaN stays NaN and counts for nothing."""
-    q, known = np.full(len(p), np.nan), p.notna().to_numpy()
-    q[known] = false_discovery_control(p[known])
-    return q
 
 
 def describe_histories(transfers):

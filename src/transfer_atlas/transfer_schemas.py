@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from transfer_atlas.columns import TOP_PERCENTS, column, share
+from transfer_atlas.columns import TOP_PERCENTS, column, interval, share
 
 PAIR = [
     column("student", pa.string(), "model that learns"),
@@ -44,6 +44,11 @@ _MEASURES = [
     ),
     share("teacher_gain", "images that the teacher learned too, where both learn (target: mutual); else null"),
     share("teacher_loss", "images that the teacher forgot; likewise"),
+    column(
+        "best_epoch", pa.int32(), "epoch that is best on the images of select_share, from 1; null without it", "epochs"
+    ),
+    share("best_gain", "gain after that epoch"),
+    share("best_loss", "loss after that epoch"),
     column("images", pa.int64(), "evaluation images that the shares refer to"),
     column("epoch_objective", pa.list_(pa.float64()), "mean training objective per epoch", "nats"),
     column(
@@ -109,6 +114,33 @@ TRANSFER_SCHEMAS = {
             column("labels_q", pa.float64(), "labels_p by false discovery rate over the table"),
         ]
     ),
+    "deltas": pa.schema(
+        [
+            _TRANSFER[0],
+            *PAIR,
+            column("seeds", pa.int32(), "transfers that the mean is over"),
+            share("delta", "mean transfer delta over seeds"),
+            *interval("delta", "normal, from evaluation_error and seed_error"),
+            share("evaluation_error", "standard error of delta over evaluation images, which all seeds share"),
+            share("seed_error", "standard error of delta over seeds; null for one seed"),
+            column("p", pa.float64(), "two-sided p of delta: exact McNemar for one seed, else normal from both errors"),
+            column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
+        ]
+    ),
+    "methods": pa.schema(
+        [
+            _TRANSFER[0],
+            column(
+                "against", pa.string(), "what a transfer has to exceed: zero, or the student's control of that name"
+            ),
+            column("transfers", pa.int64(), "transfers with a result, and a control where one is asked for"),
+            column("students", pa.int64(), "their students"),
+            share("success_rate", "share of these transfers that exceed it"),
+            *interval("success_rate", "students drawn anew with replacement; null below three students"),
+            share("mean_difference", "mean of how much they exceed it"),
+            *interval("mean_difference", "likewise"),
+        ]
+    ),
     "histories": pa.schema(
         [
             *_TRANSFER,
@@ -129,9 +161,9 @@ TRANSFER_SCHEMAS = {
             share("single_mean", "mean delta of the transfers from each of the teachers alone"),
             share("single_best", "largest of these, in hindsight"),
             column("best_teacher", pa.string(), "teacher that it is of"),
-            share("best_gain", "images right here and wrong after the transfer from best_teacher"),
-            share("best_loss", "images wrong here and right after that transfer"),
-            column("best_p", pa.float64(), "two-sided exact McNemar p of best_gain against best_loss"),
+            share("single_best_gain", "images right here and wrong after the transfer from best_teacher"),
+            share("single_best_loss", "images wrong here and right after that transfer"),
+            column("single_best_p", pa.float64(), "two-sided exact McNemar p of these two"),
         ]
     ),
     "agreement": pa.schema(

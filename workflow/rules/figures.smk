@@ -30,7 +30,7 @@ FIGURES = {
         "transfer_rate": ["transfers", "models"],
         "class_transfer_rate": ["transfers"],
         "gain_loss": ["transfers", "models"],
-        "delta_matrix": ["transfers", "models"],
+        "delta_matrix": ["deltas", "models"],
         "teams": ["teams"],
         "learning_curves": ["histories"],
         "agreement": ["agreement"],
@@ -95,7 +95,7 @@ rule figures:
 GROUPED = {
     figure: (category, tables)
     for figure, (category, tables) in DRAWN.items()
-    if {"transfers", "histories", "sweeps"} & set(tables)
+    if {"transfers", "deltas", "histories", "sweeps"} & set(tables)
 }
 
 for figure, (category, tables) in GROUPED.items():

@@ -61,17 +61,24 @@ def train_pixels_of(wildcards):
     return pixels_of(wildcards.model, "train")
 
 
-def logits_inputs(splits):
-    """Input function of one model's job: its weights, and images and pixels of the splits."""
+def logits_inputs(splits, stored):
+    """Input function of one model's job: its weights, and images and, where they are stored, pixels of the splits."""
 
     def inputs(wildcards):
-        return {
+        found = {
             "weights": weights_of(wildcards.model),
             "indexes": [f"<results>/images/{split}.parquet" for split in splits],
-            "pixels": [pixels_of(wildcards.model, split) for split in splits],
         }
+        if stored:
+            found["pixels"] = [pixels_of(wildcards.model, split) for split in splits]
+        return found
 
     return inputs
+
+
+def passing_of(wildcards):
+    """Parameter function: how a model decodes its images itself."""
+    return {"images": images_for(), "geometry": GEOMETRY[wildcards.model]}
 
 
 def transfers_planned():

@@ -10,10 +10,12 @@ OUTPUTS
 
 STEPS
     One job serves both splits, because loading a model costs more than asking it. Evaluation images have view 0
-    alone; transfer images have all views of the config, and are shown to models that learn or teach only.
+    alone; transfer images have all views of the config, and are shown to models that learn or teach only. Of the others,
+    one whose geometry no other model has decodes its images itself, and they are not stored.
 """
 
 import re
+from collections import Counter
 
 VIEWS = {"evaluation": 1, "transfer": config["views"]["count"]}
 LEARN_OR_TEACH = (
@@ -26,17 +28,29 @@ PREDICTIONS = [f"<results>/predictions/evaluation/{model}.parquet" for model in 
 CLASS_SOURCES = {"confusions": [f"<results>/confusions/{model}.npy" for model in ZOO]}
 
 
-for learns_or_teaches in (True, False):
-    views = VIEWS if learns_or_teaches else {"evaluation": VIEWS["evaluation"]}
-    models = [model for model in ZOO if (model in LEARN_OR_TEACH) == learns_or_teaches]
+# not temp(): one more model of a geometry would have its images decoded anew and all its other models asked again
+GEOMETRIES = Counter(map(sheet.geometry_name, GEOMETRY.values()))
+ALONE = {
+    model
+    for model in set(ZOO) - LEARN_OR_TEACH
+    if GEOMETRIES[sheet.geometry_name(GEOMETRY[model])] == 1
+}
+KINDS = {
+    "logits": LEARN_OR_TEACH,
+    "predictions": set(ZOO) - LEARN_OR_TEACH - ALONE,
+    "predictions_alone": ALONE,
+}
+
+for kind, models in KINDS.items():
+    views = VIEWS if kind == "logits" else {"evaluation": VIEWS["evaluation"]}
 
     if models:
 
         rule:
             name:
-                "compute_logits" if learns_or_teaches else "compute_predictions"
+                "compute_logits" if kind == "logits" else f"compute_{kind}"
             input:
-                unpack(logits_inputs(views)),
+                unpack(logits_inputs(views, stored=models is not ALONE)),
             output:
                 logits=collect("<results>/logits/{split}/{{model}}.npy", split=views),
                 predictions=collect(
@@ -46,7 +60,7 @@ for learns_or_teaches in (True, False):
             log:
                 "<logs>/compute_logits/{model}.log",
             wildcard_constraints:
-                model="|".join(map(re.escape, models)),
+                model="|".join(map(re.escape, sorted(models))),
             resources:
                 mem_mb=growing(4000),
                 runtime=growing(240),
@@ -58,6 +72,7 @@ for learns_or_teaches in (True, False):
                 input_size=lambda wildcards: GEOMETRY[wildcards.model]["input_size"],
                 classes=lookup("images/classes", within=config),
                 views=views,
+                passing=passing_of if models is ALONE else None,
                 transforms=lookup("views/transforms", within=config),
                 seed=lookup("seed", within=config),
                 inference=lookup("inference", within=config),

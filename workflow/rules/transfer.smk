@@ -11,10 +11,10 @@ OUTPUTS
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
     compute_features         <results>/features/transfer/{model}.npy  float16 [views, images, features], of teachers by contrast
-    gather_transfers         <results>/transfers.parquet, <results>/histories.parquet
+    gather_transfers         <results>/transfers.parquet, deltas.parquet (means over seeds), histories.parquet
     gather_sweeps            <results>/sweeps.parquet
     compare_with_published   <results>/agreement.parquet  where the config names a sheet of published results
-    summarise_transfers      <results>/summary.txt
+    summarise_transfers      <results>/summary.txt, <results>/methods.parquet
 
 STEPS
     Importing torch and timm takes longer than a small transfer, so transfer.pairs_per_job transfers of one student
@@ -26,7 +26,7 @@ import itertools
 import re
 
 SWEEPS = plan.sweeps_of(config.get("sweep", {}))
-TABLES.append("histories")
+TABLES += ["histories", "deltas", "methods"]
 TABLES += ["sweeps"] * bool(SWEEPS)
 
 for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
@@ -102,6 +102,7 @@ rule gather_transfers:
         all_transfers,
     output:
         transfers="<results>/transfers.parquet",
+        deltas="<results>/deltas.parquet",
         histories="<results>/histories.parquet",
     log:
         "<logs>/gather_transfers.log",
@@ -159,7 +160,8 @@ rule summarise_transfers:
     input:
         transfers=rules.gather_transfers.output.transfers,
     output:
-        report("<results>/summary.txt", category="Summary"),
+        summary=report("<results>/summary.txt", category="Summary"),
+        methods="<results>/methods.parquet",
     log:
         "<logs>/summarise_transfers.log",
     params:

@@ -12,12 +12,14 @@ with logged(snakemake.log[0]):
 
     inputs, outputs = snakemake.input, snakemake.output
     torch.set_num_threads(snakemake.threads)
-    options = {name: value for name, value in snakemake.params.items() if name != "views"}
-    views = snakemake.params.views.items()
-    files = zip(inputs.indexes, inputs.pixels, outputs.logits, outputs.predictions, strict=True)
+    options = {name: value for name, value in snakemake.params.items() if name not in ("views", "passing")}
+    views, passing = snakemake.params.views.items(), snakemake.params.passing
+    passing = passing and passing | {"threads": snakemake.threads}
+    pixels = inputs.get("pixels") or [None]
+    files = zip(inputs.indexes, pixels, outputs.logits, outputs.predictions, strict=True)
     answer_images(
         weights=inputs.get("weights") or None,
-        splits={split: Split(count, *paths) for (split, count), paths in zip(views, files, strict=True)},
+        splits={split: Split(count, *paths, passing) for (split, count), paths in zip(views, files, strict=True)},
         confusions=outputs.confusions,
         on_error=snakemake.config["on_error"],  # no parameter: it reruns what failed, and nothing else
         minutes=snakemake.config["transfer"]["checkpoint_minutes"],

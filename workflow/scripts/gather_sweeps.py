@@ -5,7 +5,7 @@ from transfer_atlas.jobs import logged
 with logged(snakemake.log[0]):
     import pandas as pd
 
-    from transfer_atlas.properties import judge_transfers
+    from transfer_atlas.significance import judge_transfers
     from transfer_atlas.tables import gather, write_table
 
     frame, cost = gather(snakemake.input, "transfer")

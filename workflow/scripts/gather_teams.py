@@ -3,7 +3,7 @@
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.properties import judge_teams
+    from transfer_atlas.significance import judge_teams
     from transfer_atlas.tables import gather, write_table
 
     teams, cost = gather(snakemake.input.teams, "team")

@@ -1,12 +1,14 @@
-"""Gather the transfers into the one table that figures and notebooks read."""
+"""Gather the transfers into the tables that figures and notebooks read."""
 
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.properties import describe_histories, judge_transfers
+    from transfer_atlas.properties import describe_histories
+    from transfer_atlas.significance import average_seeds, judge_transfers
     from transfer_atlas.tables import gather, write_table
 
-    frame, cost = gather(snakemake.input, "transfer")
+    outputs, (frame, cost) = snakemake.output, gather(snakemake.input, "transfer")
+    write_table(average_seeds(frame), "deltas", outputs.deltas, cost)
     frame = judge_transfers(frame)
-    write_table(frame, "transfers", snakemake.output.transfers, cost)
-    write_table(describe_histories(frame), "histories", snakemake.output.histories, cost)
+    write_table(frame, "transfers", outputs.transfers, cost)
+    write_table(describe_histories(frame), "histories", outputs.histories, cost)

@@ -1,11 +1,12 @@
-"""Write the short table that a study ends with."""
+"""Write the short table that a study ends with, and the one of its methods against each control."""
 
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.files import save_text
-    from transfer_atlas.statistics import format_summary, summarise_methods
-    from transfer_atlas.tables import read_table
+    from transfer_atlas.statistics import format_summary, judge_methods, summarise_methods
+    from transfer_atlas.tables import read_table, write_table
 
-    summary = summarise_methods(read_table(snakemake.input.transfers))
-    save_text(snakemake.output[0], format_summary(summary, snakemake.params.figures))
+    transfers, outputs = read_table(snakemake.input.transfers), snakemake.output
+    write_table(judge_methods(transfers), "methods", outputs.methods)
+    save_text(outputs.summary, format_summary(summarise_methods(transfers), snakemake.params.figures))

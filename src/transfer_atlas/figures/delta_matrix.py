@@ -5,23 +5,22 @@ import numpy as np
 from matplotlib.colors import SymLogNorm
 
 from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
-from transfer_atlas.statistics import Z_95
 
 PANELS_A_ROW = 3
 
 
-def plot_delta_matrix(transfers, models):
+def plot_delta_matrix(deltas, models):
     """Matrix of deltas, student x teacher, one panel per method; what is not significant is greyed out.
 
     Args:
-        transfers: the transfers table.
+        deltas: the deltas table.
         models: the models table; both axes are sorted by accuracy.
 
     Returns:
-        Figure; means over seeds. Coloured cells differ from 0 by more than 1.96 standard errors.
+        Figure; means over seeds. Coloured cells differ from 0 at a false discovery rate of 5 % over all transfers.
     """
-    rows = transfers.dropna(subset=["teacher", "delta"])
-    methods = [method for method in taught_methods(transfers) if (rows["method"] == method).any()]
+    rows = deltas.dropna(subset=["teacher"])
+    methods = taught_methods(deltas)
     columns = min(PANELS_A_ROW, max(1, len(methods)))
     lines = -(-max(1, len(methods)) // columns)
     by_accuracy = models.sort_values("accuracy", ascending=False, kind="stable")["model"]
@@ -44,19 +43,15 @@ def plot_delta_matrix(transfers, models):
         ticks = [tick for tick in (-30, -10, -3, -1, -0.3, 0, 0.3, 1, 3, 10, 30) if abs(tick) <= most]
         bar = figure.colorbar(image, ax=axes, label="transfer delta (points)", aspect=30, pad=0.02, ticks=ticks)
         bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
-        figure.supxlabel(
-            "teacher, the most accurate first (grey: not significant; blank: no such transfer)", fontsize=8
-        )
+        figure.supxlabel("teacher, the most accurate first (grey: q above 5 %; blank: no such transfer)", fontsize=8)
         figure.supylabel("student, the most accurate first", fontsize=8)
     return figure
 
 
 def _plot_method(ax, rows, students, teachers, norm):
-    cells = rows.groupby(["student", "teacher"]).agg(
-        delta=("delta", "mean"), error=("delta_standard_error", lambda e: np.sqrt((e**2).sum()) / len(e))
-    )
+    cells = rows.set_index(["student", "teacher"])
     delta = 100 * cells["delta"].unstack().reindex(index=students, columns=teachers)
-    significant = (cells["delta"].abs() > Z_95 * cells["error"]).unstack().reindex(index=students, columns=teachers)
+    significant = (cells["q"] < 0.05).unstack().reindex(index=students, columns=teachers)
     shown = significant.eq(True).to_numpy()
     values = delta.to_numpy(float)
     ax.imshow(np.where(np.isnan(values) | shown, np.nan, 0.5), cmap="Greys", vmin=0, vmax=2, aspect="auto")

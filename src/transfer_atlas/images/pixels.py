@@ -46,20 +46,57 @@ def decode_images(encoded, images, geometry, path, threads=1):
         InputError: an image that does not decode, and where it is; no room on the disk.
     """
     size = geometry["input_size"]
+    with new_array(path, np.uint8, (images, size, size, 3)) as pixels:
+        crops = _crops(encoded, geometry, threads)
+        for number, crop in enumerate(tqdm(crops, total=images, desc="decode", mininterval=2)):
+            pixels[number] = crop
+
+
+def _crops(encoded, geometry, threads):
+    """Yield uint8 [size, size, 3] of each image."""
     transform = evaluation_transform(geometry)
 
     def decode(sample):
         where, data = sample
         return np.asarray(transform(_open_image(data, where))).transpose(1, 2, 0)
 
-    with new_array(path, np.uint8, (images, size, size, 3)) as pixels, ThreadPoolExecutor(threads) as pool:
-        progress = tqdm(total=images, desc="decode", mininterval=2)
-        number = 0
+    with ThreadPoolExecutor(threads) as pool:
         # a few at a time, or the pool would read the whole data set ahead
         for samples in _batched(encoded, 16 * threads):
-            for crop in pool.map(decode, samples):
-                pixels[number], number = crop, number + 1
-            progress.update(len(samples))
+            yield from pool.map(decode, samples)
+
+
+class PassingPixels:
+    """Images that are decoded as they are looked at and kept nowhere, for a geometry that one model alone has."""
+
+    def __init__(self, encoded, images, geometry, threads=1):
+        """Read nothing yet.
+
+        Args:
+            encoded: function of the first image to an iterable of (where, encoded bytes) from there on.
+            images: number of images.
+            geometry: as in `decode_images`.
+            threads: as in `decode_images`.
+        """
+        self.encoded, self.geometry, self.threads = encoded, geometry, threads
+        self.shape = (images, geometry["input_size"], geometry["input_size"], 3)
+        self.place, self.crops = 0, None
+
+    def __len__(self):
+        """Number of images."""
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """uint8 [rows, size, size, 3] of a slice; one that follows the last reads on, another begins anew there.
+
+        Raises:
+            InputError: an image that does not decode.
+        """
+        first, last, _ = rows.indices(len(self))
+        if self.crops is None or first != self.place:
+            self.crops = _crops(self.encoded(first), self.geometry, self.threads)
+        self.place = last
+        return np.stack(list(islice(self.crops, last - first)))
 
 
 def _batched(items, size):

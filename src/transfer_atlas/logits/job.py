@@ -9,7 +9,8 @@ import torch
 from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
 from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.files import save_array
-from transfer_atlas.images.pixels import open_pixels
+from transfer_atlas.images.pixels import PassingPixels, open_pixels
+from transfer_atlas.images.readers import open_images
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import compute_logits
 from transfer_atlas.provenance import Provenance
@@ -19,13 +20,26 @@ from transfer_atlas.zoo.build import build_model, exclusion_of_weights
 
 @dataclass(frozen=True)
 class Split:
-    """Paths of one split: its images table and pixels, and where the logits and predictions go."""
+    """Paths of one split: its images table and pixels, and where the logits and predictions go.
+
+    `pixels` is None where no decoded images are stored; `passing` then has the reader's config section `images`, and the
+    `geometry` and `threads` to decode with.
+    """
 
     views: int
     index: str
-    pixels: str
+    pixels: str | None
     logits: str
     predictions: str
+    passing: dict | None = None
+
+    def open(self, index):
+        """Pixels of the images of an images table, uint8 [images, size, size, 3]."""
+        if self.pixels is not None:
+            return open_pixels(self.pixels)
+        reader = open_images(self.passing["images"], "evaluation")
+        geometry, threads = self.passing["geometry"], self.passing["threads"]
+        return PassingPixels(lambda first: reader.encoded(index.iloc[first:]), len(index), geometry, threads)
 
 
 def answer_images(
@@ -91,7 +105,7 @@ def _open_checkpoint(split, settings, weights, minutes, stop):
 def _answer_split(model, recipe, classes, split, device, checkpoint, provenance):
     """Write logits and predictions of one split; returns `ClassMeans.means`."""
     row, index = recipe["row"], read_table(split.index)
-    views = Views(open_pixels(split.pixels), index["image"], split.views, recipe["transforms"], recipe["seed"])
+    views = Views(split.open(index), index["image"], split.views, recipe["transforms"], recipe["seed"])
     name, batch_size, options = row["model"], row["inference_batch_size"], recipe["inference"]
     predictions, means = compute_logits(
         model, views, index, classes, batch_size, device, split.logits, name, checkpoint, **options

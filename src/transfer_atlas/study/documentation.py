@@ -102,6 +102,8 @@ PATHS = {
     "recommendation_checks": "results/<study>/recommend/checks.parquet",
     "transfers": "results/<study>/transfers.parquet",
     "transfer": "results/<study>/transfers/<method>/<student>/<teacher>/<seed>.parquet",
+    "deltas": "results/<study>/deltas.parquet",
+    "methods": "results/<study>/methods.parquet",
     "histories": "results/<study>/histories.parquet",
     "team": "results/<study>/teams/<way>/<student>/<team>/<seed>.parquet",
     "teams": "results/<study>/teams.parquet",

@@ -15,7 +15,9 @@ from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.schemas import SCHEMAS
 from transfer_atlas.tables import read_metadata, write_table
+from transfer_atlas.transfer.best_epoch import BestEpoch
 from transfer_atlas.transfer.knowledge import transfer_knowledge
+from transfer_atlas.transfer.loop import images_of
 from transfer_atlas.transfer.measures import describe_collapse, gain_and_loss, measure_transfer
 from transfer_atlas.transfer.mutual import learn_mutually
 from transfer_atlas.transfer.student import exclusion_among
@@ -147,25 +149,55 @@ def transfer_once(spec, student, teacher, checkpoint):
         Stopped: it was asked to stop.
     """
     model, shown = student.build(), student.transfer_views
-    evaluate = partial(gained_and_lost, student, checkpoint) if spec.evaluate_epochs else None
-    how = {"device": student.device, "checkpoint": checkpoint, "evaluate": evaluate}
+    best = best_epoch_of(spec, student, checkpoint)
+    evaluate = partial(after_epoch, spec, student, checkpoint, best) if spec.evaluate_epochs or best else None
+    how = {"device": student.device, "checkpoint": checkpoint, "evaluate": evaluate, "best": best}
     if spec.target == "mutual":
         other = teacher.build()
         history = learn_mutually(spec, (model, other), (shown, teacher.transfer_views), student.labels, **how)
         gain, loss = gain_and_loss(teacher.correct, teacher.answer(other, checkpoint.stop))
-        of_teacher = {"teacher_gain": float(gain), "teacher_loss": float(loss)}
+        more = {"teacher_gain": float(gain), "teacher_loss": float(loss)}
     else:
         answers, features = (teacher.answers, teacher.features) if teacher else (None, None)
         history = transfer_knowledge(
             spec, model, shown, student.labels, student.answers, answers, **how, teacher_features=features
         )
-        of_teacher = {}
-    knows = teacher.correct if teacher else None
-    return measure_student(student, model, knows, checkpoint, history, spec.evaluate_epochs) | of_teacher, model
+        more = {}
+    row = measure_student(
+        student, model, teacher.correct if teacher else None, checkpoint, history, spec.evaluate_epochs
+    )
+    if best:
+        more |= _measure_best(best, student, checkpoint)
+    return row | more, model
 
 
-def gained_and_lost(student, checkpoint, network):
-    """What is measured after an epoch of a transfer, by the names of the columns."""
+def best_epoch_of(spec, student, checkpoint):
+    """A BestEpoch for a transfer that keeps images apart for it, else None."""
+    if not spec.select_share:
+        return None
+    _, apart = images_of(spec, student.labels)
+
+    def accuracy_of(network):
+        right = student.answer_transfer_images(network, apart, checkpoint.stop)
+        return float((right == student.labels[apart]).mean())
+
+    return BestEpoch(accuracy_of)
+
+
+def _measure_best(best, student, checkpoint):
+    """What the student of the best epoch gained and lost."""
+    network = student.build().to(student.device)
+    network.load_state_dict(best.state)
+    gain, loss = gain_and_loss(student.correct, student.answer(network.eval(), checkpoint.stop))
+    return {"best_epoch": best.epoch, "best_gain": float(gain), "best_loss": float(loss)}
+
+
+def after_epoch(spec, student, checkpoint, best, network, epoch):
+    """What is measured after an epoch of a transfer, by the names of the columns; the last one's is the transfer's own."""
+    if best is not None:
+        best.see(network, epoch)
+    if not spec.evaluate_epochs or epoch == spec.epochs:
+        return {}
     gain, loss = gain_and_loss(student.correct, student.answer(network, checkpoint.stop))
     return {"epoch_gain": float(gain), "epoch_loss": float(loss)}
 

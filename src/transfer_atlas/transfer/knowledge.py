@@ -26,6 +26,7 @@ def transfer_knowledge(
     checkpoint=None,
     evaluate=None,
     teacher_features=None,
+    best=None,
 ):
     """Train the student in place; one forward and one backward pass of the student per step, nothing else.
 
@@ -39,6 +40,7 @@ def transfer_knowledge(
         device: where to train.
         checkpoint: as in `train_epochs`.
         evaluate: as in `train_epochs`, of the student.
+        best: as in `train_epochs`.
         teacher_features: features of the teacher in all views, [views, images, features]; where spec.contrast asks for them.
 
     Returns:
@@ -51,12 +53,12 @@ def transfer_knowledge(
     temperatures = calibrations(spec, np.asarray(labels), student_logits, teacher_logits)
     lesson = Lesson(spec, model, views, device, partial(_target, spec, student_logits, teacher_logits, temperatures))
     if spec.contrast is None:
-        return train_epochs(spec, model, labels, len(views), lesson.imitate, device, checkpoint, evaluate)
+        return train_epochs(spec, model, labels, len(views), lesson.imitate, device, checkpoint, evaluate, best)
     contrast = contrast_of(spec, labels, lesson.feature_length(), teacher_features.shape[-1])
     both = nn.ModuleDict({"student": model, "contrast": contrast})
     compare = partial(lesson.compare, contrast, teacher_features)
-    told = None if evaluate is None else lambda both: evaluate(both["student"])
-    return train_epochs(spec, both, labels, len(views), compare, device, checkpoint, told)
+    told = None if evaluate is None else lambda both, epoch: evaluate(both["student"], epoch)
+    return train_epochs(spec, both, labels, len(views), compare, device, checkpoint, told, best)
 
 
 class Lesson:

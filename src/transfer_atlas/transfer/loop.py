@@ -14,7 +14,7 @@ from transfer_atlas.transfer.slow_weights import SlowWeights
 from transfer_atlas.transfer.spec import learning_rate
 
 
-def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, evaluate=None):
+def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, evaluate=None, best=None):
     """Train a network in place, step by step.
 
     Args:
@@ -26,8 +26,9 @@ def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, eva
             minimised of each image before the mean, what the student answers, and the teacher's part in its target, 0 to 1.
         device: where to train.
         checkpoint: where the training goes on from, and is kept; None for nowhere.
-        evaluate: function of `model` in eval mode to a dict of measures, called after every epoch but the last
-            (whose result is the transfer's); None for no such measures.
+        evaluate: function of `model` in eval mode and the epochs done to a dict of measures, called after every epoch;
+            None for no such measures.
+        best: what `evaluate` remembers of earlier epochs, a BestEpoch that the checkpoint keeps; or None.
 
     Returns:
         Dict of per-epoch lists: epoch_objective, epoch_accuracy, epoch_teacher_share, and those of `evaluate`.
@@ -38,9 +39,9 @@ def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, eva
     """
     checkpoint, model = checkpoint or NoCheckpoint(), set_mode(model.to(device), spec.batch_norm)
     labels = torch.tensor(np.asarray(labels), dtype=torch.long, device=device)
-    progress = _begin(spec, model, device)
+    progress = _begin(spec, model, device, best)
     checkpoint.resume(progress)
-    images = nested_subset(labels.cpu().numpy(), spec.image_share)
+    images, _ = images_of(spec, labels.cpu().numpy())
     steps_per_epoch = -(-len(images) // spec.batch_size)
     while progress.epoch < spec.epochs:
         view = (spec.first_view + progress.epoch) % views
@@ -58,6 +59,18 @@ def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, eva
         model.load_state_dict(progress.slow.state)
     model.eval()
     return progress.history
+
+
+def images_of(spec, labels):
+    """Rows of the transfer images that a transfer learns from, and of those that its best epoch is chosen on.
+
+    Args:
+        spec: the transfer.
+        labels: int [transfer images].
+    """
+    apart = nested_subset(labels, spec.select_share) if spec.select_share else np.empty(0, np.int64)
+    others = np.setdiff1d(np.arange(len(labels)), apart)
+    return others[nested_subset(labels[others], spec.image_share)], apart
 
 
 def nested_subset(labels, share):
@@ -88,7 +101,7 @@ def _result(progress):
     return slow
 
 
-def _begin(spec, model, device):
+def _begin(spec, model, device, best):
     """What training changes, before its first step."""
     print(spec)
     decay = {"lr": spec.lr, "weight_decay": spec.weight_decay}
@@ -98,7 +111,7 @@ def _begin(spec, model, device):
         optimizer = torch.optim.SGD(model.parameters(), momentum=spec.momentum, **decay)
     torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
     slow = SlowWeights(model, **spec.slow_weights) if spec.slow_weights else None
-    return Progress(model, optimizer, np.random.default_rng(spec.seed), device, slow)
+    return Progress(model, optimizer, np.random.default_rng(spec.seed), device, slow, best)
 
 
 def _step(progress, mean_objective, spec, epochs_done, images):
@@ -131,8 +144,8 @@ def _end_epoch(progress, images, spec, evaluate):
             f"diverged: the objective is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
         )
     measures = {}
-    if evaluate is not None and progress.epoch + 1 < spec.epochs:
-        measures = evaluate(_result(progress))
+    if evaluate is not None:
+        measures = evaluate(_result(progress), progress.epoch + 1)
         set_mode(progress.model, spec.batch_norm)
     if progress.slow is not None and progress.slow.reset:
         progress.model.load_state_dict(progress.slow.state)

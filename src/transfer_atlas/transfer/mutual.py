@@ -7,7 +7,7 @@ from transfer_atlas.transfer.objectives import mutual_objective
 from transfer_atlas.zoo.build import Input
 
 
-def learn_mutually(spec, models, views, labels, device, checkpoint=None, evaluate=None):
+def learn_mutually(spec, models, views, labels, device, checkpoint=None, evaluate=None, best=None):
     """Train two models in place on the same images, each in its own geometry.
 
     Args:
@@ -18,6 +18,7 @@ def learn_mutually(spec, models, views, labels, device, checkpoint=None, evaluat
         device: where to train.
         checkpoint: as in `train_epochs`.
         evaluate: as in `train_epochs`, of the student.
+        best: as in `train_epochs`.
 
     Returns:
         As `train_epochs`; the accuracy is the student's, the teacher's share that of the images on which it taught.
@@ -37,5 +38,5 @@ def learn_mutually(spec, models, views, labels, device, checkpoint=None, evaluat
         objectives, from_teacher = mutual_objective(student, teacher, here, spec.label_weight, spec.temperature)
         return objectives, student, from_teacher
 
-    told = None if evaluate is None else lambda both: evaluate(both[0])
-    return train_epochs(spec, both, labels, len(views[0]), teach_each_other, device, checkpoint, told)
+    told = None if evaluate is None else lambda both, epoch: evaluate(both[0], epoch)
+    return train_epochs(spec, both, labels, len(views[0]), teach_each_other, device, checkpoint, told, best)

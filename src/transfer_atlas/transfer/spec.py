@@ -37,6 +37,7 @@ class TransferSpec:
     contrast: dict | None = None
     optimizer: str = "sgd"
     image_share: float = 1.0
+    select_share: float = 0.0
     evaluate_epochs: bool = False
     first_view: int = 0
 

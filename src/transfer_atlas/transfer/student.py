@@ -104,15 +104,22 @@ class Student:
         Raises:
             Stopped: `stop` says that the job was asked to; the training that went before is kept.
         """
-        pixels, batch_size = self.evaluation_images, self.row["inference_batch_size"]
+        pixels = self.evaluation_images
+        return self._right(model, pixels.__getitem__, self.evaluation, stop)
+
+    def answer_transfer_images(self, model, rows, stop=lambda: False):
+        """Bool [rows]: what a copy of the student gets right of some transfer images, in view 0; as `answer`."""
+        pixels = self.transfer_views.pixels
+        return self._right(model, lambda places: pixels[rows[places]], self.labels[rows], stop)
+
+    def _right(self, model, pixels_of, labels, stop):
+        options = {"device": self.device, "precision": self.inference["precision"]}
         predictions = []
-        for _, logits in infer_batches(
-            model, pixels.__getitem__, len(pixels), batch_size, self.device, precision=self.inference["precision"]
-        ):
+        for _, logits in infer_batches(model, pixels_of, len(labels), self.row["inference_batch_size"], **options):
             predictions.append(logits.argmax(dim=1).numpy())
             if stop():
                 raise Stopped("asked to stop in an evaluation; call again to evaluate anew")
-        return np.concatenate(predictions) == self.evaluation
+        return np.concatenate(predictions) == labels
 
     def settings(self):
         """What results depend on, apart from files."""

@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.storage import open_logits
-from transfer_atlas.transfer.block import Job, gained_and_lost, measure_student, transfer_once
+from transfer_atlas.transfer.block import Job, after_epoch, measure_student, transfer_once
 from transfer_atlas.transfer.knowledge import calibrations, transfer_knowledge
+from transfer_atlas.transfer.measures import gain_and_loss
 from transfer_atlas.transfer.objectives import log_odds
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import exclusion_of_weights
@@ -89,7 +90,6 @@ def _in_sequence(spec, student, teachers, checkpoint):
     accuracies = {name: teacher.correct.mean() for name, teacher in teachers.items()}
     stages, told = stages_of(spec.way, spec.transfer.epochs, accuracies), spec.transfer.evaluate_epochs
     model, own, history, deltas, before = student.build(), student.answers, {}, [], 0
-    evaluate = partial(gained_and_lost, student, checkpoint)
     for number, (name, epochs) in enumerate(stages):
         if number:
             own = AnswersAtStart(student, model, checkpoint.stage(f"{number}_answers"))
@@ -103,13 +103,15 @@ def _in_sequence(spec, student, teachers, checkpoint):
             teachers[name].answers,
             student.device,
             checkpoint.stage(number),
-            evaluate if told else None,
+            partial(after_epoch, stage, student, checkpoint, None) if told else None,
         )
         before += epochs
         if number + 1 < len(stages):
-            end = evaluate(model)
-            deltas.append(end["epoch_gain"] - end["epoch_loss"])
-            made |= {name: [*made.get(name, []), value] for name, value in end.items() if told}
+            gain, loss = map(float, gain_and_loss(student.correct, student.answer(model, checkpoint.stop)))
+            deltas.append(gain - loss)
+            if told:
+                made["epoch_gain"] = [*made.get("epoch_gain", []), gain]
+                made["epoch_loss"] = [*made.get("epoch_loss", []), loss]
         for column, values in made.items():
             history.setdefault(column, []).extend(values)
     row = measure_student(student, model, _any_right(teachers), checkpoint, history, told)

@@ -1,0 +1,124 @@
+"""Decoders of JPEG side by side, and what decoding a draft would change: python benchmarks/decoding.py [folder of images].
+
+Photograph-like JPEGs of 500 x 375 pixels, decoded to RGB at full size by each decoder in turns, on one thread and two.
+A draft is Pillow's decoding at half, a quarter or an eighth of the size, the smallest that is no smaller than the
+resized image. What it changes is asked of EfficientNet-Lite with real weights (data/lite), on the images of a folder
+with a folder per class, or on the 20 of data/lite; with 1,000 real images of one's own this is a measurement.
+"""
+
+import io
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import simplejpeg
+import torch
+from inference import write_images
+from PIL import Image
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from transfer_atlas.images.image_folder import ImageFolder
+from transfer_atlas.images.index import read_index
+from transfer_atlas.images.parquet_shards import ParquetShards
+from transfer_atlas.images.pixels import evaluation_transform
+from transfer_atlas.logits.inference import infer_batches
+from transfer_atlas.study.config import load_schema
+from transfer_atlas.study.sheet import geometry_of, read_zoo
+from transfer_atlas.zoo.build import build_model
+
+ROUNDS, RESIZED = 5, 256
+ZOO = ("config/lite_zoo.tsv", load_schema("workflow/schemas/zoo.schema.yaml"), {})
+
+
+def pillow(data):
+    """What the workflow does."""
+    return Image.open(io.BytesIO(data)).convert("RGB")
+
+
+def draft(data, size=RESIZED):
+    """A smaller image, from the coarse coefficients alone."""
+    image = Image.open(io.BytesIO(data))
+    image.draft("RGB", (size, size))
+    return image.convert("RGB")
+
+
+def by_torchvision(data):
+    """A tensor, [3, height, width]."""
+    return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
+
+
+DECODERS = {
+    "Pillow": pillow,
+    "simplejpeg": simplejpeg.decode_jpeg,
+    "torchvision": by_torchvision,
+    "Pillow, draft": draft,
+}
+
+
+def time_decoders(images):
+    """Images per second of each decoder, medians of rounds in turns."""
+    torch.set_num_threads(1)
+    rows = []
+    for threads in (1, 2):
+        seconds = {name: [] for name in DECODERS}
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in range(ROUNDS):
+                for name, decode in DECODERS.items():
+                    start = time.perf_counter()
+                    list(pool.map(decode, images))
+                    seconds[name].append(time.perf_counter() - start)
+        speed = {name: len(images) / np.median(taken) for name, taken in seconds.items()}
+        rows += [
+            {"threads": threads, "decoder": name, "images/s": round(of), "against Pillow": of / speed["Pillow"]}
+            for name, of in speed.items()
+        ]
+    return pd.DataFrame(rows)
+
+
+def compare_drafts(images, labels):
+    """What each EfficientNet-Lite answers to drafts instead of the whole images."""
+    rows, zoo = [], read_zoo(*ZOO)
+    for name, row in zoo.items():
+        geometry = geometry_of(row, {}, ZOO[0])
+        model = build_model(row, 1000, geometry["input_size"], row["weights"])
+        transform, resized = evaluation_transform(geometry), int(geometry["input_size"] / geometry["crop_pct"])
+        answers = []
+        for decode in (pillow, lambda data, size=resized: draft(data, size)):
+            pixels = np.stack([np.asarray(transform(decode(data))).transpose(1, 2, 0) for data in images])
+            found = [logits for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), 20, "cpu")]
+            answers.append(torch.cat(found).argmax(dim=1).numpy())
+        whole, drafted = answers
+        rows.append(
+            {
+                "model": name,
+                "images": len(images),
+                "accuracy (%)": 100 * (whole == labels).mean(),
+                "of drafts (%)": 100 * (drafted == labels).mean(),
+                "changed predictions (%)": 100 * (whole != drafted).mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def main():
+    """Both tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_images(Path(folder))
+        images = [path.read_bytes() for path in sorted(Path(folder).rglob("*.jpg"))[:200]]
+    print(time_decoders(images).round(2).to_markdown(index=False))
+    if sys.argv[1:]:
+        reader = ImageFolder(sys.argv[1], sys.argv[1], None)
+    else:
+        reader = ParquetShards(["data/lite/images.parquet"], "image", "label")
+    index = read_index(reader, "evaluation", 1000)
+    data = [data for _, data in reader.encoded(index)]
+    print()
+    print(compare_drafts(data, index["label"].to_numpy()).round(2).to_markdown(index=False))
+
+
+if __name__ == "__main__":
+    main()

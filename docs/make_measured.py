@@ -1,0 +1,128 @@
+"""Write docs/measured.md: what each method gives on the embedded zoo.
+
+python docs/make_measured.py, from the repository's root; the page itself says which commands make the tables.
+"""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+from make_cifar100 import table
+
+from transfer_atlas.figures.style import method_name
+from transfer_atlas.figures.teams import WAY_NAMES
+from transfer_atlas.statistics import judge_methods
+from transfer_atlas.tables import read_table
+
+PAGE = Path("docs/measured.md")
+
+
+def table_of(study, name):
+    """One gathered table of a study."""
+    return read_table(f"results/{study}/{name}.parquet")
+
+
+def judge(transfers):
+    """One row per method: success, significance and mean delta."""
+    against = judge_methods(transfers).set_index(["method", "against"])
+    rows = []
+    for method, here in transfers.groupby("method", sort=False):
+        zero, sure = against.loc[(method, "zero")], here["q"] < 0.05
+        labels = against.loc[(method, "labels")] if (method, "labels") in against.index else None
+        rows.append(
+            {
+                "method": method_name(method),
+                "transfers": len(here),
+                "success (%)": _percent(zero, "success_rate"),
+                "above labels (%)": "" if labels is None else _percent(labels, "success_rate"),
+                "significant up, down (%)": f"{_share(sure & (here['delta'] > 0))}, {_share(sure & (here['delta'] < 0))}",
+                "mean delta": _points(zero, "mean_difference"),
+                "mean less labels": "" if labels is None else _points(labels, "mean_difference"),
+            }
+        )
+    return table(pd.DataFrame(rows))
+
+
+def _percent(row, name):
+    return f"{100 * row[name]:.0f}" + _between(row, name, ".0f")
+
+
+def _points(row, name):
+    return f"{100 * row[name]:+.2f}" + _between(row, name, "+.2f")
+
+
+def _between(row, name, form):
+    bounds = [100 * row[f"{name}_{end}"] for end in ("low", "high")]
+    return "" if pd.isna(bounds[0]) else f" ({bounds[0]:{form}} to {bounds[1]:{form}})"
+
+
+def _share(chosen):
+    return f"{100 * chosen.mean():.0f}"
+
+
+def compare_ways(teams):
+    """One row per way in which several teachers teach."""
+    rows = []
+    for way, here in teams.groupby("way", sort=False):
+        means = 100 * here[["delta", "single_mean", "single_best"]].mean()
+        rows.append(
+            {
+                "way": WAY_NAMES[way],
+                "epochs": here["epochs"].iloc[0],
+                "mean delta": f"{means['delta']:+.2f}",
+                "one teacher, mean": f"{means['single_mean']:+.2f}",
+                "one teacher, best in hindsight": f"{means['single_best']:+.2f}",
+                "above mean, best": f"{(here['delta'] > here['single_mean']).sum()}, {(here['delta'] > here['single_best']).sum()}",
+                "significantly above, below best": f"{_sure(here, 1)}, {_sure(here, -1)}",
+            }
+        )
+    return table(pd.DataFrame(rows))
+
+
+def _sure(rows, sign):
+    return int(
+        ((rows["single_best_p"] < 0.05) & (sign * (rows["single_best_gain"] - rows["single_best_loss"]) > 0)).sum()
+    )
+
+
+def compare_norms(sweeps):
+    """One row per student and method: mean delta with batch-norm statistics frozen and re-estimated."""
+    norms = sweeps[sweeps["key"] == "batch_norm"]
+    rows = []
+    for (student, method), here in norms.groupby(["student", "method"], sort=False):
+        of_value = here.groupby("value")[["delta", "gain", "loss"]].mean() * 100
+        rows.append(
+            {
+                "student": student,
+                "method": method_name(method),
+                **{
+                    f"{value}: delta (gain, loss)": f"{row['delta']:+.2f} ({row['gain']:.2f}, {row['loss']:.2f})"
+                    for value, row in of_value.iterrows()
+                },
+            }
+        )
+    return table(pd.DataFrame(rows).sort_values("student", kind="stable"))
+
+
+def main():
+    """Write the page and copy its figure."""
+    every, embedded = table_of("embedded_methods", "transfers"), table_of("embedded", "transfers")
+    teams, sweeps = table_of("embedded", "teams"), table_of("embedded_batch_norm", "sweeps")
+    text = PAGE.with_suffix(".template.md").read_text()
+    PAGE.write_text(
+        text.format(
+            pairs=every.dropna(subset=["teacher"])[["student", "teacher"]].drop_duplicates().shape[0],
+            methods=judge(every),
+            chosen=embedded.dropna(subset=["teacher"])[["student", "teacher"]].drop_duplicates().shape[0],
+            more=judge(embedded),
+            students=teams["student"].nunique(),
+            teams=compare_ways(teams),
+            norm_pairs=sweeps.dropna(subset=["teacher"])[["student", "teacher"]].drop_duplicates().shape[0],
+            norms=compare_norms(sweeps),
+        )
+    )
+    shutil.copy("results/embedded/figures/teams.png", "docs/images/teams.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""How sure it is that transfers gain or lose: by themselves, over seeds, against controls and other teachers."""
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+from scipy.stats import false_discovery_control
+
+from transfer_atlas.statistics import Z_95, mcnemar_p
+
+
+def judge_transfers(transfers):
+    """How sure it is that transfers gain or lose, by themselves and against what the labels alone give their student.
+
+    Args:
+        transfers: rows of the transfer table.
+
+    Returns:
+        The transfers table. The control is the student's transfer of the method `labels` with the same seed, else with
+        its first.
+    """
+    rows = transfers.reset_index(drop=True)
+    labels = rows[(rows["method"] == "labels") & rows["right_after"].notna()]
+    by_seed = labels.set_index(["student", "seed"])["right_after"]
+    first = labels.groupby("student")["right_after"].first()
+    shares = np.full((len(rows), 2), np.nan)
+    for place, row in rows.iterrows():
+        control = by_seed.get((row["student"], row["seed"]), first.get(row["student"]))
+        if row["method"] != "labels" and row["right_after"] is not None and control is not None:
+            shares[place] = _only_one_right(row["right_after"], control) / row["images"]
+    rows[["labels_gain", "labels_loss"]] = shares
+    for name in ("", "labels_"):
+        rows[f"{name}p"] = mcnemar_p(rows[f"{name}gain"], rows[f"{name}loss"], rows["images"])
+        rows[f"{name}q"] = _false_discovery_rate(rows[f"{name}p"])
+    return rows.drop(columns="right_after").set_axis(transfers.index)
+
+
+def judge_teams(teams, singles):
+    """How sure it is that teams gain or lose, and what became of the student with each teacher alone.
+
+    Args:
+        teams: rows of the team table.
+        singles: rows of the transfer table: of every member of every team.
+
+    Returns:
+        The teams table; best_* are null where the team or all singles have no result.
+    """
+    rows = teams.reset_index(drop=True)
+    alone = singles.set_index(["method", "student", "teacher", "seed"])
+    compared = []
+    for row in rows.itertuples():
+        members = [] if row.teachers is None else row.teachers
+        known = alone.loc[[(row.method, row.student, teacher, row.seed) for teacher in members]]
+        known = known.dropna(subset=["delta"])
+        if known.empty:
+            compared.append({})
+            continue
+        best = known["delta"].idxmax()
+        gain, loss = _only_one_right(row.right_after, known.loc[best, "right_after"]) / row.images
+        deltas = {"single_mean": known["delta"].mean(), "single_best": known["delta"].max()}
+        compared.append(deltas | {"best_teacher": best[2], "single_best_gain": gain, "single_best_loss": loss})
+    columns = ["single_mean", "single_best", "best_teacher", "single_best_gain", "single_best_loss"]
+    rows = rows.join(pd.DataFrame(compared, columns=columns))
+    rows["p"] = mcnemar_p(rows["gain"], rows["loss"], rows["images"])
+    rows["q"] = _false_discovery_rate(rows["p"])
+    rows["single_best_p"] = mcnemar_p(rows["single_best_gain"], rows["single_best_loss"], rows["images"])
+    return rows.drop(columns="right_after")
+
+
+def _only_one_right(bits, others):
+    """On how many images only the first is right, and only the second; packed bits of both."""
+    here, there = np.frombuffer(bits, np.uint8), np.frombuffer(others, np.uint8)
+    return np.array([np.bitwise_count(here & ~there).sum(), np.bitwise_count(~here & there).sum()])
+
+
+def _false_discovery_rate(p):
+    """Adjusted p values (Benjamini-Hochberg); NaN stays NaN and counts for nothing."""
+    q, known = np.full(len(p), np.nan), p.notna().to_numpy()
+    q[known] = false_discovery_control(p[known])
+    return q
+
+
+def average_seeds(transfers):
+    """The deltas table: means over the seeds of each transfer, and how far images and seeds let them stray.
+
+    The evaluation error is the standard error over images of the mean change that an image sees, for all seeds are judged
+    on the same images; the seed error is the standard error of the mean over seeds.
+
+    Args:
+        transfers: rows of the transfer table.
+
+    Returns:
+        DataFrame; p is the exact McNemar p of a single seed, else two-sided normal from both errors.
+    """
+    rows = []
+    known = transfers.dropna(subset=["delta"])
+    for key, of_seeds in known.groupby(["method", "student", "teacher"], sort=False, dropna=False):
+        images, delta, seeds = of_seeds["images"].iloc[0], of_seeds["delta"].mean(), len(of_seeds)
+        right = np.mean([np.unpackbits(np.frombuffer(bits, np.uint8)) for bits in of_seeds["right_after"]], axis=0)
+        before, kept = of_seeds["accuracy_before"].iloc[0], (of_seeds["accuracy_before"] - of_seeds["loss"]).mean()
+        # per image the mean change is m - b, of the share of seeds that are right after and being right before
+        square = (right**2).sum() / images - 2 * kept + before
+        of_images = np.sqrt(max(0.0, square - delta**2) / images)
+        of_seed = of_seeds["delta"].sem() if seeds > 1 else np.nan
+        error = np.hypot(of_images, np.nan_to_num(of_seed))
+        single = mcnemar_p(of_seeds["gain"].iloc[0], of_seeds["loss"].iloc[0], images)
+        p = single if seeds == 1 else 2 * ndtr(-abs(delta) / error) if error else 1.0
+        bounds = (delta - Z_95 * error, delta + Z_95 * error)
+        rows.append((*key, seeds, delta, *bounds, of_images, of_seed, p))
+    columns = ["method", "student", "teacher", "seeds", "delta", "delta_low", "delta_high"]
+    table = pd.DataFrame(rows, columns=[*columns, "evaluation_error", "seed_error", "p"])
+    return table.assign(teacher=table["teacher"].replace(np.nan, None), q=_false_discovery_rate(table["p"]))
