@@ -54,6 +54,11 @@ def test_defaults_are_filled_in(config):
             {"target": "most_confident"},
             "key 'transfer.methods.kl_dp': 'confidence' is missing",
         ),
+        (
+            "transfer.methods.kl.keep_weights",
+            "best",
+            "method 'kl' has keep_weights: best, so its select_share must be above 0",
+        ),
         ("transfer.methods.kl.calibrate", True, "key 'transfer.methods.kl.calibrate': needs target: most_confident"),
         ("transfer.methods.kl.confidence", "label", "'confidence' needs target: most_confident or confidence_gap"),
         ("transfer.methods.new", {}, "config: method 'new' has no target, so its label_weight must be 1"),

@@ -62,7 +62,7 @@ def alone(tmp_path, student, teachers):
     def run(names, transfer=DP):
         tables = [tmp_path / f"results/transfers/kl_dp/s.t/{name}/0.parquet" for name in names]
         specs = [replace(transfer, teacher=name) for name in names]
-        run_block(specs, tables, student, teachers, 10, "code", keep=tables)
+        run_block(specs, tables, student, teachers, 10, "code", keep=dict.fromkeys(tables, "last"))
         return tables, [table.with_suffix(".safetensors") for table in tables]
 
     return run
@@ -103,7 +103,7 @@ def test_a_sequence_is_its_stages_one_after_another(teach, vit_row, student_file
 def trained(student_files, vit_row, teacher, teachers, tmp_path):
     student = student_files(vit_row, lambda: seeded(vit_row, 1), PIXELS, LABELS, 2, [{"name": "RandomHorizontalFlip"}])
     path = tmp_path / "results/transfers/kl_dp/s.t/first/0.parquet"
-    run_block([replace(DP, teacher=teacher)], [path], student, teachers, 10, "code", keep=[path])
+    run_block([replace(DP, teacher=teacher)], [path], student, teachers, 10, "code", keep={path: "last"})
     model = student.build()
     model.load_state_dict(load_file(path.with_suffix(".safetensors")))
     return model
@@ -242,6 +242,13 @@ def test_a_team_that_cannot_be_is_one_line(change, line):
     section = {"method": "kl_dp", "ways": ["matched"], "teachers": {"t": ["a.1"]}}
     with pytest.raises(InputError, match=line.replace(".", r"\.")):
         choose_teams(section | change, PAIRS, METHODS, ["kl_dp"])
+
+
+def test_a_soup_is_of_last_epochs():
+    section = {"method": "kl_dp", "ways": ["soup"], "teachers": {"t": ["a.1"]}}
+    methods = {"kl_dp": METHODS["kl_dp"] | {"keep_weights": "best"}}
+    with pytest.raises(InputError, match="a soup is of last epochs, but 'kl_dp' has keep_weights: best"):
+        choose_teams(section, PAIRS, methods, ["kl_dp"])
 
 
 def test_teams_need_pairs_that_are_known():

@@ -293,7 +293,7 @@ def test_kept_weights_are_those_that_were_measured(student, tmp_path):
     paths = [tmp_path / f"results/transfers/kl/s.t/t.t/{seed}.parquet" for seed in (0, 1)]
     specs = [replace(SPEC, seed=seed) for seed in (0, 1)]
     teachers = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}
-    run_block(specs, paths, student, teachers, 10, "code", keep=paths[:1])
+    run_block(specs, paths, student, teachers, 10, "code", keep={paths[0]: "last"})
     kept, other = (path.with_suffix(".safetensors") for path in paths)
     assert not other.exists()
     model = student.build()
@@ -302,15 +302,25 @@ def test_kept_weights_are_those_that_were_measured(student, tmp_path):
     # one that is wanted later is trained again, to the same table; the other stands
     before = [read_table(path) for path in paths]
     kept.unlink()
-    run_block(specs, paths, student, teachers, 10, "code", keep=paths[:1])
+    run_block(specs, paths, student, teachers, 10, "code", keep={paths[0]: "last"})
     assert kept.exists()
     assert [str(read_table(path)) for path in paths] == list(map(str, before))
+
+
+def test_the_weights_of_the_best_epoch_are_kept_on_request(student, tmp_path):
+    path, spec = tmp_path / "results/transfers/kl/s.t/t.t/0.parquet", replace(SPEC, select_share=0.3, epochs=8)
+    teachers, weights = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}, path.with_suffix(".safetensors")
+    for keep, gain in (("last", "gain"), ("best", "best_gain")):
+        run_block([spec], [path], student, teachers, 10, "code", keep={path: keep})
+        model = student.build()
+        model.load_state_dict(load_file(weights))
+        assert (~student.correct & student.answer(model)).mean() == read_table(path)[gain][0]
 
 
 def test_of_a_transfer_without_a_result_a_file_without_weights_is_kept(student, tmp_path):
     path = tmp_path / "results/transfers/kl/s.t/t.t/0.parquet"
     teachers = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}
-    run_block([replace(SPEC, lr=1e12)], [path], student, teachers, 10, "code", keep=[path])
+    run_block([replace(SPEC, lr=1e12)], [path], student, teachers, 10, "code", keep={path: "last"})
     assert exclusion_of_weights(path.with_suffix(".safetensors")).startswith("diverged: ")
 
 

@@ -131,6 +131,18 @@ def recipes_of(block, sweep):
     return lambda wildcards: sweep.recipes(recipes, wildcards.value)
 
 
+def kept_of(block, sweep):
+    """Of which epoch the weights of each transfer of a block are kept, or None; those of a soup are the last."""
+
+    def epoch_of(method):
+        return METHODS[method]["keep_weights"].replace("never", "last")
+
+    return [
+        epoch_of(target[0]) if target in block.kept and sweep is None else None
+        for target in block.targets
+    ]
+
+
 def log_of(block, sweep):
     """Log of a block's jobs; with the value of a sweep and the teacher in it where these are wildcards."""
     value = f"{sweep.key}/{{value}}/" if sweep else ""

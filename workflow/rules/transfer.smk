@@ -69,6 +69,7 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
             targets=block.named_targets,
             teachers=block.teachers,
             methods=recipes_of(block, sweep),
+            keep=kept_of(block, sweep),
             student=student_of,
             learning_teachers=settings_of_teachers(block),
             code=code_of("transfer"),

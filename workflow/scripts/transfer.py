@@ -21,6 +21,6 @@ with logged(snakemake.log[0]):
         for method, teacher in params.targets
     ]
     minutes = snakemake.config["transfer"]["checkpoint_minutes"]  # no parameter: it reruns nothing
-    tables, weights = snakemake.output.tables, snakemake.output.weights
-    keep = [table for table in tables if table.removesuffix("parquet") + "safetensors" in weights]
+    tables = snakemake.output.tables
+    keep = dict(zip(tables, params.keep, strict=True))
     run_block(specs, tables, student, teachers, minutes, params.code, keep)

@@ -63,6 +63,8 @@ def check_study(config, schema):
             raise InputError(
                 f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
             )
+        if method["keep_weights"] == "best" and not method["select_share"]:
+            raise InputError(f"config: method '{name}' has keep_weights: best, so its select_share must be above 0")
     for transform in config.get("views", {}).get("transforms", []):
         known = schema["properties"]["views"]["properties"]["transforms"]["options"][transform["name"]]
         if unknown := sorted(set(transform) - {"name", "p", *known}):

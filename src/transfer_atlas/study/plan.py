@@ -103,7 +103,7 @@ def _split(methods, teacher_targets):
 
 
 def _keeps(methods, name):
-    return methods[name].get("keep_weights") == "last"
+    return methods[name].get("keep_weights", "never") != "never"
 
 
 def _control_blocks(controls, methods, students):

@@ -27,6 +27,8 @@ def choose_teams(section, pairs, methods, taught):
         raise InputError(
             f"config key 'teams.method': '{method}' is no method with a teacher{did_you_mean(method, taught)}"
         )
+    if SOUP in section["ways"] and methods[method].get("keep_weights") == "best":
+        raise InputError(f"config key 'teams.method': a soup is of last epochs, but '{method}' has keep_weights: best")
     teachers_of = {}
     for pair in pairs:
         teachers_of.setdefault(pair["student"], set()).add(pair["teacher"])

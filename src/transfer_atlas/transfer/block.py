@@ -24,7 +24,7 @@ from transfer_atlas.transfer.student import exclusion_among
 from transfer_atlas.zoo.build import metadata_of_weights, save_weights
 
 
-def run_block(specs, outputs, student, teachers, minutes, code, keep=()):
+def run_block(specs, outputs, student, teachers, minutes, code, keep=None):
     """Make the transfers of one student one after another, and write each as a row of the transfers table.
 
     A transfer whose file was made from the same things stands, so a job that a new teacher joins makes that one
@@ -37,7 +37,8 @@ def run_block(specs, outputs, student, teachers, minutes, code, keep=()):
         teachers: dict of name to Teacher, or to Student where it learns too.
         minutes: time between two checkpoints inside an epoch.
         code: digest of the code that makes the numbers.
-        keep: of `outputs`, the files beside which the weights of the student are kept, as .safetensors.
+        keep: dict of those of `outputs` beside which the weights of the student are kept, as .safetensors, to last or best:
+            of which epoch.
 
     Raises:
         Stopped: a signal asked for it; what was done is kept.
@@ -47,7 +48,7 @@ def run_block(specs, outputs, student, teachers, minutes, code, keep=()):
         taught_by = {spec.teacher: teachers[spec.teacher]} if spec.teacher else {}
         make = partial(transfer_once, spec, student, taught_by.get(spec.teacher))
         identity = {"method": spec.method, "student": spec.student, "teacher": spec.teacher, "seed": spec.seed}
-        job.make_row(path, "transfer", identity, asdict(spec), taught_by, make, path in keep)
+        job.make_row(path, "transfer", identity, asdict(spec), taught_by, make, (keep or {}).get(path))
     job.end()
 
 
@@ -59,7 +60,7 @@ class Job:
         self.student, self.minutes, self.code = student, minutes, code
         self.stop, self.checkpoints = stop_on_signals(), []
 
-    def make_row(self, path, table, identity, spec, teachers, make, keep=False, files=()):
+    def make_row(self, path, table, identity, spec, teachers, make, keep=None, files=()):
         """Write the row of a table, unless its file was made from the same things.
 
         Args:
@@ -68,9 +69,9 @@ class Job:
             identity: dict of the columns that say what the row is of.
             spec: dict of plain values: all that it depends on apart from the student, the teachers and `files`.
             teachers: dict of name to Teacher.
-            make: function of a Checkpoint to (dict of the other columns, network in eval mode); asked only where no
-                model is left out of the study.
-            keep: whether the weights of that network are kept beside the file.
+            make: function of a Checkpoint to (dict of the other columns, networks in eval mode by `last` and `best`); asked
+                only where no model is left out of the study.
+            keep: which of these networks' weights are kept beside the file; None for none.
             files: what else it is made from.
         """
         student, path = self.student, Path(path)
@@ -78,35 +79,36 @@ class Job:
         all_of_it = {"spec": spec, **student.settings(), "files": describe_files([*made_from, *files])}
         all_of_it["code"] = self.code
         digest = hashlib.blake2b(json.dumps(all_of_it, sort_keys=True).encode(), digest_size=16).hexdigest()
-        weights = path.with_suffix(".safetensors")
-        if _is_made(path, digest) and (not keep or _is_kept(weights, digest)):
+        kept = path.with_suffix(".safetensors"), {"made_from": digest, "epoch": keep}
+        if _is_made(path, digest) and (keep is None or _is_kept(*kept)):
             print(f"{path}: stands")
             return
         provenance = Provenance(spec=spec, **student.settings())
         machine = {"device": student.device.type, "torch": str(torch.__version__)}
         checkpoint = Checkpoint(checkpoint_of(path, _results_of(path)), all_of_it | machine, self.minutes, self.stop)
         self.checkpoints.append(checkpoint)
-        if checkpoint.row is None or (keep and not _is_kept(weights, digest)):
-            row = self._result(teachers, make, checkpoint, weights if keep else None, digest)
+        if checkpoint.row is None or not (keep is None or _is_kept(*kept)):
+            row = self._result(teachers, make, checkpoint, *(kept if keep else (None, None)))
             checkpoint.finish(dict.fromkeys(SCHEMAS[table].names) | identity | row)
         record = provenance.record(student.device) | {"seconds": round(checkpoint.seconds, 3), "made_from": digest}
         write_table(pd.DataFrame([checkpoint.row]), table, path, record)
 
-    def _result(self, teachers, make, checkpoint, weights, digest):
+    def _result(self, teachers, make, checkpoint, weights, metadata):
         """The columns of a row, with a remark and no measures where there is no result; writes the weights before."""
-        network, reason = None, exclusion_among(self.student, teachers)
+        networks, reason = {}, exclusion_among(self.student, teachers)
         if reason is not None:
             row = {"remark": reason, "images": 0}
         else:
             try:
-                row, network = make(checkpoint)
+                row, networks = make(checkpoint)
             except DiskError:
                 raise
             except InputError as error:
                 row = {"remark": str(error), "images": len(self.student.evaluation)}
         if weights is not None:
-            state = {} if network is None else network.state_dict()
-            save_weights(state, weights, made_from=digest, **({"excluded": row["remark"]} if network is None else {}))
+            network = networks.get(metadata["epoch"])
+            excluded = row["remark"] if network is None else None
+            save_weights(network.state_dict() if network else {}, weights, excluded, **metadata)
         return row
 
     def end(self):
@@ -127,15 +129,15 @@ def _is_made(path, digest):
         return False
 
 
-def _is_kept(weights, digest):
+def _is_kept(weights, metadata):
     try:
-        return weights.exists() and metadata_of_weights(weights).get("made_from") == digest
+        return weights.exists() and metadata.items() <= metadata_of_weights(weights).items()
     except InputError:
         return False
 
 
 def transfer_once(spec, student, teacher, checkpoint):
-    """One transfer: the columns that measure it, and the student that came of it.
+    """One transfer: the columns that measure it, and the students that came of it, of the last and of the best epoch.
 
     Args:
         spec: TransferSpec.
@@ -166,9 +168,11 @@ def transfer_once(spec, student, teacher, checkpoint):
     row = measure_student(
         student, model, teacher.correct if teacher else None, checkpoint, history, spec.evaluate_epochs
     )
+    networks = {"last": model}
     if best:
-        more |= _measure_best(best, student, checkpoint)
-    return row | more, model
+        networks["best"], measures = _measure_best(best, student, checkpoint)
+        more |= measures
+    return row | more, networks
 
 
 def best_epoch_of(spec, student, checkpoint):
@@ -185,11 +189,11 @@ def best_epoch_of(spec, student, checkpoint):
 
 
 def _measure_best(best, student, checkpoint):
-    """What the student of the best epoch gained and lost."""
+    """The student of the best epoch, and what it gained and lost."""
     network = student.build().to(student.device)
     network.load_state_dict(best.state)
     gain, loss = gain_and_loss(student.correct, student.answer(network.eval(), checkpoint.stop))
-    return {"best_epoch": best.epoch, "best_gain": float(gain), "best_loss": float(loss)}
+    return network, {"best_epoch": best.epoch, "best_gain": float(gain), "best_loss": float(loss)}
 
 
 def after_epoch(spec, student, checkpoint, best, network, epoch):

@@ -115,7 +115,7 @@ def _in_sequence(spec, student, teachers, checkpoint):
         for column, values in made.items():
             history.setdefault(column, []).extend(values)
     row = measure_student(student, model, _any_right(teachers), checkpoint, history, told)
-    return row | _of_team([name for name, _ in stages], before, [*deltas, float(row["delta"])]), model
+    return row | _of_team([name for name, _ in stages], before, [*deltas, float(row["delta"])]), {"last": model}
 
 
 class AnswersAtStart:
@@ -143,8 +143,8 @@ class AnswersAtStart:
 def _in_parallel(spec, student, teachers, checkpoint):
     """One transfer whose teacher is, on each image, the most confident of the team."""
     team = MostConfident(teachers, student.labels, spec.transfer)
-    row, model = transfer_once(replace(spec.transfer, teacher=spec.team), student, team, checkpoint)
-    return row | _of_team(list(teachers), spec.transfer.epochs, [float(row["delta"])]), model
+    row, networks = transfer_once(replace(spec.transfer, teacher=spec.team), student, team, checkpoint)
+    return row | _of_team(list(teachers), spec.transfer.epochs, [float(row["delta"])]), networks
 
 
 class MostConfident:
@@ -180,7 +180,7 @@ def _soup(spec, student, teachers, students, checkpoint):
     model.load_state_dict(average_weights([load_file(path) for path in students]))
     model.to(student.device).eval()
     row = measure_student(student, model, _any_right(teachers), checkpoint, {})
-    return row | _of_team(list(teachers), len(teachers) * spec.transfer.epochs, [float(row["delta"])]), model
+    return row | _of_team(list(teachers), len(teachers) * spec.transfer.epochs, [float(row["delta"])]), {"last": model}
 
 
 def average_weights(states):
