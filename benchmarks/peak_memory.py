@@ -1,7 +1,8 @@
 """Peak memory of asking a model about a split, against the number of images: python benchmarks/peak_memory.py.
 
-One process per line asks timm's test_vit about images of 224 pixels in three views, and keeps the largest RssAnon of
-/proc/self/status, the memory that is its own: pages of mapped files are the system's to drop.
+One process per line asks timm's test_vit about images, and keeps the largest RssAnon of /proc/self/status, the memory
+that is its own: pages of mapped files are the system's to drop. The last line has as many images and views as the
+paper's study, small ones.
 """
 
 import re
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-SIDE, VIEWS, CLASSES, BATCH = 224, 3, 1000, 64
-COUNTS = (500, 2000, 8000)
+CLASSES, BATCH = 1000, 64
+SPLITS = ((500, 224, 3), (2000, 224, 3), (8000, 224, 3), (128_117, 32, 8))  # images, pixels a side, views
 
 
 def anonymous_memory():
@@ -22,8 +23,8 @@ def anonymous_memory():
     return int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 
-def ask(count, folder):
-    """Ask the model about `count` images and print the memory before it and at its peak."""
+def ask(count, side, views, folder):
+    """Ask the model about a split and print the memory before it and at its peak."""
     import numpy as np
     import torch
 
@@ -33,13 +34,13 @@ def ask(count, folder):
     from transfer_atlas.zoo.build import build_model
 
     torch.set_num_threads(1)
-    row = {"model": "test_vit.t", "architecture": "test_vit", "kwargs": {"img_size": SIDE}, "weights": "random"}
-    model = build_model(row, CLASSES, SIDE)
-    with new_array(folder / "pixels.npy", np.uint8, (count, SIDE, SIDE, 3)):
+    row = {"model": "test_vit.t", "architecture": "test_vit", "kwargs": {"img_size": side}, "weights": "random"}
+    model = build_model(row, CLASSES, side)
+    with new_array(folder / "pixels.npy", np.uint8, (count, side, side, 3)):
         pass
     pixels = np.load(folder / "pixels.npy", mmap_mode="r")
     index = pd.DataFrame({"image": [f"train/{n:08d}" for n in range(count)], "label": np.arange(count) % CLASSES})
-    views = Views(pixels, index["image"], VIEWS, [{"name": "RandomHorizontalFlip"}], 0)
+    shown = Views(pixels, index["image"], views, [{"name": "RandomHorizontalFlip"}], 0)
     before, peak, done = anonymous_memory(), [0.0], threading.Event()
 
     def watch():
@@ -48,26 +49,35 @@ def ask(count, folder):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    compute_logits(model, views, index, CLASSES, BATCH, "cpu", folder / "logits.npy", "test_vit.t")
+    compute_logits(model, shown, index, CLASSES, BATCH, "cpu", folder / "logits.npy", "test_vit.t")
     done.set()
     watcher.join()
-    print(before, peak[0], count * SIDE**2 * 3 * VIEWS / 2**20)
+    print(before, peak[0], count * side**2 * 3 * views / 2**20)
 
 
 def main():
-    """One process per number of images, as a table."""
+    """One process per split, as a table."""
     rows = []
-    for count in COUNTS:
+    for count, side, views in SPLITS:
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, __file__, str(count), folder]
+            command = [sys.executable, __file__, *map(str, (count, side, views)), folder]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
         before, peak, all_views = map(float, done.stdout.split())
-        rows.append({"images": count, "all views (MiB)": all_views, "before (MiB)": before, "peak (MiB)": peak})
+        rows.append(
+            {
+                "images": count,
+                "pixels": side,
+                "views": views,
+                "all views (MiB)": all_views,
+                "before (MiB)": before,
+                "peak (MiB)": peak,
+            }
+        )
     print(pd.DataFrame(rows).round(0).astype(int).to_markdown(index=False))
 
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        ask(int(sys.argv[1]), Path(sys.argv[2]))
+        ask(*map(int, sys.argv[1:4]), Path(sys.argv[4]))
     else:
         main()

@@ -22,6 +22,7 @@ from transfer_atlas.logits.inference import (
     compute_logits,
     infer_batches,
     predict,
+    read_ahead,
 )
 from transfer_atlas.logits.job import Split, answer_images
 from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
@@ -302,3 +303,20 @@ def test_kept_logits_are_read_as_all_are(tmp_path, resnet_row):
     torch.testing.assert_close(kept.topk(5).values, known.topk(5).values)
     assert torch.equal(kept.topk(5).indices, known.topk(5).indices)
     torch.testing.assert_close(kept.logsumexp(dim=1), known.logsumexp(dim=1), atol=2e-3, rtol=0)
+
+
+def test_the_next_batch_is_read_while_one_is_used():
+    begun = []
+
+    def load(batch):
+        begun.append(batch)
+        return 10 * batch
+
+    results = read_ahead(load, range(4))
+    assert next(results) == 0
+    time.sleep(0.2)
+    assert begun == [0, 1]
+    assert list(results) == [10, 20, 30]
+    assert list(read_ahead(load, [])) == []
+    with pytest.raises(ZeroDivisionError):
+        list(read_ahead(lambda batch: 1 / batch, [1, 0]))

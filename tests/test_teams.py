@@ -244,6 +244,13 @@ def test_a_team_that_cannot_be_is_one_line(change, line):
         choose_teams(section | change, PAIRS, METHODS, ["kl_dp"])
 
 
+@pytest.mark.parametrize("how", [{"target": "mutual"}, {"contrast": {"loss": "cd", "weight": 10}}])
+def test_a_team_gives_answers_and_nothing_else(how):
+    section = {"method": "kl_dp", "ways": ["parallel"], "teachers": {"t": ["a.1"]}}
+    with pytest.raises(InputError, match="'kl_dp' needs more of a teacher than its answers"):
+        choose_teams(section, PAIRS, {"kl_dp": METHODS["kl_dp"] | how}, ["kl_dp"])
+
+
 def test_a_soup_is_of_last_epochs():
     section = {"method": "kl_dp", "ways": ["soup"], "teachers": {"t": ["a.1"]}}
     methods = {"kl_dp": METHODS["kl_dp"] | {"keep_weights": "best"}}

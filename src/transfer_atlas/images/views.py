@@ -46,7 +46,10 @@ class Views:
             rows: slice, or int [rows].
             device: where they are made.
         """
-        pixels = torch.from_numpy(np.array(self.pixels[rows])).to(device)
+        pixels = torch.from_numpy(np.array(self.pixels[rows]))
+        if torch.device(device).type == "cuda":
+            pixels = pixels.pin_memory()
+        pixels = pixels.to(device, non_blocking=True)
         if view == 0 or not self.transforms:
             return pixels
         numbers = draw_numbers(self.transforms, self.images[rows], view, self.seed).to(device)

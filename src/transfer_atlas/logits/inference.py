@@ -1,5 +1,6 @@
 """Inference: every model looks at every image once; all comparisons and transfers read its answers from disk."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -34,10 +35,28 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0, precisi
     """
     ask, most = _answering(model, device, precision), batch_size
     starts = range(first * batch_size, images, batch_size)
-    for start in tqdm(starts, desc="infer", unit="batch", mininterval=2):
-        rows = slice(start, min(start + batch_size, images))
-        logits, most = _within_memory(ask, pixels_of(rows), most)
+    batches = [slice(start, min(start + batch_size, images)) for start in starts]
+    # on the CPU the network needs the threads itself
+    load = map if torch.device(device).type == "cpu" else read_ahead
+    progress = tqdm(
+        zip(batches, load(pixels_of, batches), strict=True), "infer", len(batches), unit="batch", mininterval=2
+    )
+    for rows, pixels in progress:
+        logits, most = _within_memory(ask, pixels, most)
         yield rows, logits
+
+
+def read_ahead(load, batches):
+    """As `map`, but while one result is used the next is made by another thread."""
+    with ThreadPoolExecutor(1) as reader:
+        made = None
+        for batch in batches:
+            following = reader.submit(load, batch)
+            if made is not None:
+                yield made.result()
+            made = following
+        if made is not None:
+            yield made.result()
 
 
 def _answering(model, device, precision):

@@ -27,6 +27,10 @@ def choose_teams(section, pairs, methods, taught):
         raise InputError(
             f"config key 'teams.method': '{method}' is no method with a teacher{did_you_mean(method, taught)}"
         )
+    if "contrast" in methods[method] or methods[method].get("target") == "mutual":
+        raise InputError(
+            f"config key 'teams.method': '{method}' needs more of a teacher than its answers; take another"
+        )
     if SOUP in section["ways"] and methods[method].get("keep_weights") == "best":
         raise InputError(f"config key 'teams.method': a soup is of last epochs, but '{method}' has keep_weights: best")
     teachers_of = {}

@@ -66,13 +66,8 @@ class Lesson:
 
     def __init__(self, spec, model, views, device, target_of):
         """Prepare; `target_of` is a function of the same to whom to imitate and the teacher's part in it."""
-        self.spec, self.model, self.views, self.device, self.target_of = (
-            spec,
-            model.to(device),
-            views,
-            device,
-            target_of,
-        )
+        self.spec, self.target_of = spec, target_of
+        self.model, self.views, self.device = model.to(device), views, device
         self.to_input = Input(model).to(device)
 
     def _input(self, view, rows):

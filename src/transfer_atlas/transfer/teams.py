@@ -17,9 +17,6 @@ from transfer_atlas.transfer.objectives import log_odds
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import exclusion_of_weights
 
-# ways in which teachers teach one after another
-SEQUENCES = ("sequential", "descending", "matched")
-
 
 @dataclass(frozen=True)
 class TeamSpec:
