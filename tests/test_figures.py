@@ -270,5 +270,6 @@ def test_a_table_page_shows_columns_that_say_something_and_escapes_them(random_s
     assert page.count("<tr>") == 1 + 9
     assert "&lt;b&gt;" in page and ">excluded" not in page
     assert f"{models['accuracy'][0]:.4g}" in page
+    assert "<td>model4.t, model5.t, model6.t<td>" in render_table(random_study["teams"], "teams")
     long = pd.concat([models] * 300)
     assert "2,700 rows, the first 2,000 of them here" in render_table(long, "models")

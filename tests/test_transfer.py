@@ -82,6 +82,24 @@ def test_a_student_taught_by_itself_stays_put(student, run):
     assert np.isnan(row["transfer_rate"])
 
 
+def test_a_teacher_that_is_the_student_changes_no_prediction(student, run):
+    itself = np.array(open_logits(student.logits))
+    row = run(replace(SPEC, lr=0.001), student, itself)
+    assert (row["gain"], row["loss"]) == (0, 0)
+
+
+def test_a_teacher_that_knows_nothing_hurts(student, run, vit_row, student_files, tmp_path):
+    path = tmp_path / "results/transfers/kl/s.t/t.t/0.parquet"
+    teachers = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}
+    run_block([replace(SPEC, epochs=40)], [path], student, teachers, 10, "code", keep={path: "last"})
+    knowing = student.build()
+    knowing.load_state_dict(load_file(path.with_suffix(".safetensors")))
+    student = student_files(vit_row, lambda: knowing, PIXELS, LABELS)
+    row = run(replace(SPEC, method="random", teacher=None, target="shuffled", epochs=20), student)
+    assert row["accuracy_before"] > 0.5
+    assert row["delta"] < -0.2
+
+
 def test_the_same_spec_gives_the_same_bits(student, run):
     rows = [run(SPEC, student, KNOWING) for _ in range(2)]
     assert str(rows[0]) == str(rows[1])

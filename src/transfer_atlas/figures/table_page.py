@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from transfer_atlas.schemas import SCHEMAS
@@ -43,6 +44,8 @@ def _heading(table, name):
 
 
 def _cell(value):
+    if isinstance(value, np.ndarray | list):
+        return ", ".join(map(_cell, value))
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.4g}"
     return "" if value is None or value is pd.NA else escape(str(value))
