@@ -264,7 +264,7 @@ def test_a_figure_of_one_method_or_family_has_its_rows_alone(random_study):
 
 
 def test_a_table_page_shows_columns_that_say_something_and_escapes_them(random_study):
-    models = random_study["models"].assign(remark=["<b>"] + [None] * 8, excluded=None)
+    models = random_study["models"].assign(remark=["<b>"] + [None] * 8, excluded=None, of_another_version=1)
     page = render_table(models, "models")
     assert "<h1" in page and "models: 9 rows" in page
     assert page.count("<tr>") == 1 + 9

@@ -277,6 +277,8 @@ def figure_files(name, category):
             f"<results>/figures/{name}.png",
             caption=f"../report/{name}.rst",
             category=category,
+            # beside those of one method or family alone
+            subcategory=None if category == "Complementarity" else "whole study",
             labels={"figure": name.replace("_", " ")},
         ),
     }

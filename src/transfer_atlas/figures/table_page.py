@@ -39,7 +39,9 @@ def render_table(frame, table):
 
 
 def _heading(table, name):
-    meaning, unit = (SCHEMAS[table].field(name).metadata[key].decode() for key in (b"description", b"unit"))
+    # a table of another version may have columns that this one does not know
+    known = SCHEMAS[table].field(name).metadata if name in SCHEMAS[table].names else {}
+    meaning, unit = (known.get(key, b"").decode() for key in (b"description", b"unit"))
     return f'<th title="{escape(meaning)}">{escape(name)}' + (f"<br><small>{escape(unit)}</small>" if unit else "")
 
 
