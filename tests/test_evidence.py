@@ -81,6 +81,34 @@ def test_a_variant_is_set_against_the_recipe_that_it_changes(monkeypatch):
     assert second[4].startswith(f"{100 * (mean['kl_dp'] - mean['kl']):+.2f} (")
 
 
+def cells(table):
+    return [[cell.strip() for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+
+
+def test_methods_ways_and_norms_of_the_embedded_zoo_are_what_their_tables_say(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    measured, study = script("make_measured"), make_random_study(students=6, teachers=3)
+    transfers = study["transfers"].assign(q=0.5)
+    transfers.loc[transfers["method"] == "kl", "q"] = 0.01
+    kl = transfers.query("method == 'kl'")
+    rows = {row[0]: row for row in cells(measured.judge(transfers))}
+    up = 100 * (kl["delta"] > 0).mean()
+    assert rows["KL"][2].startswith(f"{up:.0f} (")
+    assert rows["KL"][4] == f"{up:.0f}, {100 - up:.0f}"
+    assert rows["KL"][5].startswith(f"{100 * kl['delta'].mean():+.2f} (")
+    assert (rows["labels (control)"][3], rows["KL + DP"][4]) == ("", "0, 0")
+    judged = {"epochs": 9, "single_best_p": [0.01] + [0.5] * 29, "single_best_gain": 0.2, "single_best_loss": 0.1}
+    teams = study["teams"].assign(**judged)
+    first = cells(measured.compare_ways(teams))[0]
+    sequential = teams.query("way == 'sequential'")["delta"].mean()
+    assert first[2] == f"{100 * sequential:+.2f}"
+    assert first[6] == "1, 0"
+    sweeps = pd.concat([kl.assign(key="batch_norm", value=value) for value in ("frozen", "train")])
+    norms = cells(measured.compare_norms(sweeps))
+    assert len(norms) == 6
+    assert norms[0][2] == norms[0][3]
+
+
 def test_every_variant_of_the_search_is_configured(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
     recipe = script("make_cifar100_recipe")
@@ -90,7 +118,7 @@ def test_every_variant_of_the_search_is_configured(monkeypatch):
     assert all(f"| {text} " in page for _, _, _, text, *_ in recipe.SEARCH + recipe.UNSEEN)
 
 
-@pytest.mark.parametrize("page", ["cifar100", "cifar100_recipe", "recommendation", "reliability"])
+@pytest.mark.parametrize("page", ["cifar100", "cifar100_recipe", "measured", "recommendation", "reliability"])
 def test_a_page_says_what_its_template_says(page):
     template, text = ((ROOT / f"docs/{page}{suffix}").read_text() for suffix in (".template.md", ".md"))
     assert all(literal in text for literal, *_ in string.Formatter().parse(template))

@@ -38,6 +38,9 @@ def plot_teams(teams):
         ways = list(rows["way"].unique())
         _plot_students(axes[0], rows, ways)
         _plot_stages(axes[1], rows, ways)
+        if taught > 6:  # a row each makes the left panel tall, and nothing the right one
+            axes[1].set_box_aspect(1)
+            axes[1].set_anchor("N")
         handles, names = axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
     return figure
@@ -59,7 +62,7 @@ def _plot_students(ax, rows, ways):
         names.append(f"{student}\n({team})" if several else student)
     ax.axvline(0, color="black", linewidth=0.6)
     ax.set_yticks(range(len(names)), names, fontsize=6)
-    ax.invert_yaxis()
+    ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlabel("transfer delta (points)")
     ax.set_title(f"{method_name(rows['method'].iloc[0])}, {_sizes(rows)} teachers", loc="left")
 
