@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -60,6 +61,20 @@ def test_one_flipped_bit_is_refused_or_changes_nothing(written):
             assert "\n" not in str(error)
             refused += 1
     assert refused > 100
+
+
+def test_a_flipped_bit_in_the_header_of_a_page_is_refused(tmp_path, random_study):
+    """Parquet's own checksums do not see it, and another encoding there reads as other numbers."""
+    path = tmp_path / "t.parquet"
+    write_table(random_study["complementarity"], "complementarity", path)
+    whole, column = path.read_bytes(), pq.read_metadata(path).row_group(0).column(3)
+    for position in range(column.data_page_offset, column.data_page_offset + 20):
+        for bit in range(8):
+            changed = bytearray(whole)
+            changed[position] ^= 1 << bit
+            path.write_bytes(changed)
+            with pytest.raises(InputError, match="damaged"):
+                read_table(path)
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])

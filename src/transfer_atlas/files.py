@@ -170,7 +170,7 @@ def open_array(path):
         with open(path, "rb") as file:
             file.seek(-TRAILER_BYTES, os.SEEK_END)
             end, written = file.tell(), TRAILER.fullmatch(file.read())
-            if written and int(written[1], 16) != _crc32(file, end):
+            if written and int(written[1], 16) != crc32_of(file, end):
                 raise damaged(path, "its checksum is another")
         array = np.load(path, mmap_mode="r")
     except FileNotFoundError:
@@ -231,13 +231,13 @@ def _field(checksum):
 
 def _append_checksum(path):
     with open(path, "r+b") as file:
-        checksum = _crc32(file, path.stat().st_size)
+        checksum = crc32_of(file, path.stat().st_size)
         file.seek(0, os.SEEK_END)
         file.write(b"crc32:%08x" % checksum)
 
 
-def _crc32(file, size):
-    """CRC-32 of the first `size` bytes."""
+def crc32_of(file, size):
+    """CRC-32 of the first `size` bytes of an open file."""
     file.seek(0)
     checksum = 0
     while size > 0 and (chunk := file.read(min(CHUNK, size))):

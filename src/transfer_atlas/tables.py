@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import atomic, damaged
+from transfer_atlas.files import atomic, crc32_of, damaged
 from transfer_atlas.schemas import SCHEMAS
 
 METADATA_KEY = b"transfer_atlas"
+PAGES_KEY = b"transfer_atlas_pages"  # bytes before the footer, and their CRC-32
 
 
 def write_table(frame, table, path, provenance=None):
@@ -26,9 +27,17 @@ def write_chunks(frames, table, path, provenance=None):
     metadata = {"table": table, **(provenance or {})}
     metadata["checksum"] = _checksum(metadata, SCHEMAS[table])
     schema = SCHEMAS[table].with_metadata({METADATA_KEY: json.dumps(metadata, sort_keys=True)})
-    with atomic(path) as partial, pq.ParquetWriter(partial, schema, write_page_checksum=True) as writer:
+    with (
+        atomic(path) as partial,
+        open(partial, "w+b") as file,
+        pq.ParquetWriter(file, schema, write_page_checksum=True) as writer,
+    ):
         for frame in frames:
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+        # Parquet's own checksums leave out the headers of its pages
+        end = file.tell()
+        writer.add_key_value_metadata({PAGES_KEY: f"{end} {crc32_of(file, end):08x}"})
+        file.seek(end)
 
 
 def _checksum(metadata, schema):
@@ -107,10 +116,13 @@ def _open(path):
     """The file, whose pages are checked as they are read, and its provenance."""
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
+        _check_pages(path, (file.metadata.metadata or {}).get(PAGES_KEY))
         schema = file.schema_arrow
         metadata = json.loads((schema.metadata or {}).get(METADATA_KEY, b"null"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such table; make it with: snakemake --cores 2 {path}") from None
+    except InputError:
+        raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from None
     if not isinstance(metadata, dict):
@@ -120,6 +132,16 @@ def _open(path):
     if checksum is not None and checksum != _checksum(metadata, schema):
         raise damaged(path, "its metadata is not what was written")
     return file, metadata
+
+
+def _check_pages(path, written):
+    """Read all before the footer against its CRC-32; tables of the first versions have none."""
+    if written is None:
+        return
+    end, checksum = written.split()
+    with open(path, "rb") as file:
+        if crc32_of(file, int(end)) != int(checksum, 16):
+            raise damaged(path, "its checksum is another")
 
 
 def gather(paths, table):

@@ -131,16 +131,9 @@ def recipes_of(block, sweep):
     return lambda wildcards: sweep.recipes(recipes, wildcards.value)
 
 
-def kept_of(block, sweep):
-    """Of which epoch the weights of each transfer of a block are kept, or None; those of a soup are the last."""
-
-    def epoch_of(method):
-        return METHODS[method]["keep_weights"].replace("never", "last")
-
-    return [
-        epoch_of(target[0]) if target in block.kept and sweep is None else None
-        for target in block.targets
-    ]
+def kept_at_best(block):
+    """Methods of a block whose weights are kept as they were after the best epoch, not the last."""
+    return [name for name in block.methods if METHODS[name]["keep_weights"] == "best"]
 
 
 def log_of(block, sweep):

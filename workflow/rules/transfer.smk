@@ -69,7 +69,8 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
             targets=block.named_targets,
             teachers=block.teachers,
             methods=recipes_of(block, sweep),
-            keep=kept_of(block, sweep),
+            # no more of what is kept: to keep what stands, or no longer, is no other transfer
+            kept_at_best=kept_at_best(block),
             student=student_of,
             learning_teachers=settings_of_teachers(block),
             code=code_of("transfer"),

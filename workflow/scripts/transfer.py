@@ -21,6 +21,10 @@ with logged(snakemake.log[0]):
         for method, teacher in params.targets
     ]
     minutes = snakemake.config["transfer"]["checkpoint_minutes"]  # no parameter: it reruns nothing
-    tables = snakemake.output.tables
-    keep = dict(zip(tables, params.keep, strict=True))
+    tables, weights = snakemake.output.tables, snakemake.output.weights
+    keep = {
+        table: "best" if method in params.kept_at_best else "last"
+        for table, (method, _) in zip(tables, params.targets, strict=True)
+        if f"{table.removesuffix('parquet')}safetensors" in weights
+    }
     run_block(specs, tables, student, teachers, minutes, params.code, keep)
