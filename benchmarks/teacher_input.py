@@ -2,7 +2,7 @@
 
 timm's distillation feeds a teacher the student's input; here each model looks at the same augmentation in its own
 geometry. EfficientNet-Lite 0, 1 and 2 with real weights (data/lite; inputs of 224, 240 and 260 pixels), 20 images in
-40 views of strong augmentation: what a teacher answers to the student's input against what it answers to its own.
+10 views of strong augmentation: what a teacher answers to the student's input against what it answers to its own.
 """
 
 import pandas as pd
@@ -18,7 +18,7 @@ from transfer_atlas.study.config import load_schema
 from transfer_atlas.study.sheet import geometry_of, read_zoo
 from transfer_atlas.zoo.build import build_model
 
-VIEWS = 40
+VIEWS = 10
 TRANSFORMS = [
     {"name": "RandomResizedCrop", "scale": [0.5, 1.0]},
     {"name": "RandomHorizontalFlip"},
