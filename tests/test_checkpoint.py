@@ -221,3 +221,17 @@ def test_a_job_that_is_stopped_while_it_evaluates_keeps_its_training(tmp_path, s
     run_block([spec], [path], student, {}, 10, "code")
     assert "goes on after 4 epochs and 0 steps" in capsys.readouterr().out
     pd.testing.assert_frame_equal(read_table(path), read_table(whole))
+
+
+def test_stages_go_with_their_row_and_no_other_models_checkpoint(tmp_path):
+    """Models may be called a.b and a.b_c: the first's end must leave the second's checkpoint alone."""
+    row, other = (Checkpoint(tmp_path / f"{name}.pt", {"of": name}, 10) for name in ("a.b", "a.b_c"))
+    other.finish({"x": 1})
+    stages = [row.stage(name) for name in (0, 1)]
+    for stage in stages:
+        stage.finish({"x": 2})
+    assert Checkpoint(tmp_path / "a.b.pt", {"of": "a.b"}, 10).stage(1).row == {"x": 2}
+    row.finish({"x": 3})
+    assert not any(stage.path.exists() for stage in stages)
+    row.remove()
+    assert [path.name for path in tmp_path.rglob("*")] == ["a.b_c.pt"]

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -78,15 +79,17 @@ class Progress:
         """In words."""
         return f"{self.epoch} epochs and {self.step} steps"
 
+    def _parts(self):
+        """What has a state of its own, by name."""
+        parts = {name: getattr(self, name) for name in ("model", "optimizer", "slow", "best")}
+        return [(name, part) for name, part in parts.items() if part is not None]
+
     def state_dict(self):
         """Tensors, numbers and text only, so that it loads without trusting the file."""
         plain = {name: getattr(self, name) for name in PLAIN}
         cuda = torch.cuda.get_rng_state(self.device) if torch.device(self.device).type == "cuda" else None
         return plain | {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "slow": None if self.slow is None else self.slow.state_dict(),
-            "best": None if self.best is None else self.best.state_dict(),
+            **{name: part.state_dict() for name, part in self._parts()},
             "random": torch.get_rng_state(),
             "cuda_random": cuda,
         }
@@ -95,12 +98,8 @@ class Progress:
         """Go on where `saved` stands, random numbers included."""
         for name in PLAIN:
             setattr(self, name, saved[name])
-        self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        if self.slow is not None:
-            self.slow.load_state_dict(saved["slow"])
-        if self.best is not None:
-            self.best.load_state_dict(saved["best"])
+        for name, part in self._parts():
+            part.load_state_dict(saved[name])
         self.generator.bit_generator.state = self.order
         torch.set_rng_state(saved["random"])
         if saved["cuda_random"] is not None:
@@ -160,8 +159,7 @@ class Checkpoint:
 
     def stage(self, name):
         """The checkpoint of one of several things that are done one after another for the same row."""
-        path = self.path.with_stem(f"{self.path.stem}_{name}")
-        stage = Checkpoint(path, self.identity | {"stage": name}, self.minutes, self.stop)
+        stage = Checkpoint(self._stages / f"{name}.pt", self.identity | {"stage": name}, self.minutes, self.stop)
         self.earlier += stage.earlier
         return stage
 
@@ -192,7 +190,7 @@ class Checkpoint:
         """Replace the training state by the row that came of it."""
         self.row = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
         self._write(row=self.row)
-        self._remove_stages()
+        shutil.rmtree(self._stages, ignore_errors=True)
 
     def _write(self, **content):
         # a file and not its path, or nothing would say that the disk is full
@@ -204,11 +202,12 @@ class Checkpoint:
         """Delete the file, and the array that was begun beside it; the result is written."""
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(".npy").unlink(missing_ok=True)
-        self._remove_stages()
+        shutil.rmtree(self._stages, ignore_errors=True)
 
-    def _remove_stages(self):
-        for path in self.path.parent.glob(f"{self.path.stem}_*"):
-            path.unlink(missing_ok=True)
+    @property
+    def _stages(self):
+        """Folder of the checkpoints of stages; a suffix that no name of a model has keeps it apart from other models'."""
+        return self.path.with_suffix(".stages")
 
 
 class NoCheckpoint(Checkpoint):

@@ -106,6 +106,7 @@ def read_metadata(path):
 def _read(path, columns=None):
     """Rows as an Arrow table, and the provenance."""
     file, metadata = _open(path)
+    _check_pages(path, (file.metadata.metadata or {}).get(PAGES_KEY))
     try:
         return file.read(columns), metadata
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -116,13 +117,10 @@ def _open(path):
     """The file, whose pages are checked as they are read, and its provenance."""
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-        _check_pages(path, (file.metadata.metadata or {}).get(PAGES_KEY))
         schema = file.schema_arrow
         metadata = json.loads((schema.metadata or {}).get(METADATA_KEY, b"null"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such table; make it with: snakemake --cores 2 {path}") from None
-    except InputError:
-        raise
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from None
     if not isinstance(metadata, dict):
@@ -138,9 +136,12 @@ def _check_pages(path, written):
     """Read all before the footer against its CRC-32; tables of the first versions have none."""
     if written is None:
         return
-    end, checksum = written.split()
+    try:
+        end, checksum = (int(part, base) for part, base in zip(written.split(), (10, 16), strict=True))
+    except ValueError as error:
+        raise damaged(path, error) from None
     with open(path, "rb") as file:
-        if crc32_of(file, int(end)) != int(checksum, 16):
+        if crc32_of(file, end) != checksum:
             raise damaged(path, "its checksum is another")
 
 

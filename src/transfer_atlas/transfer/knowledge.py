@@ -116,5 +116,7 @@ def _target(spec, student_logits, teacher_logits, temperatures, view, rows, labe
         return None if logits is None else torch.from_numpy(np.array(logits[view, rows])).to(labels.device).float()
 
     own = shuffled_rows(student_logits.shape[1])[rows] if spec.target == "shuffled" else rows
-    by_student, by_teacher = answers(student_logits, own), answers(teacher_logits, rows)
+    # in a sequence of teachers the student's own are not there before they are asked for
+    by_student = None if spec.target == "teacher" else answers(student_logits, own)
+    by_teacher = answers(teacher_logits, rows)
     return choose_target(spec.target, spec.confidence, by_student, by_teacher, labels, temperatures)
