@@ -26,6 +26,7 @@ resource_scopes:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/transfer_inputs.smk"
 
 
 if "tables" in config:

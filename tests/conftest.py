@@ -11,7 +11,8 @@ from transfer_atlas.complementarity.examples import choose_examples, count_flips
 from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
-from transfer_atlas.logits.inference import compute_logits, infer_batches, predict
+from transfer_atlas.logits.inference import compute_logits, infer_batches
+from transfer_atlas.logits.predictions import predict
 from transfer_atlas.properties import describe_histories
 from transfer_atlas.significance import judge_transfers
 from transfer_atlas.study.config import load_schema

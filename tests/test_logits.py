@@ -17,14 +17,9 @@ from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.views import Views, augment
 from transfer_atlas.logits.answers import read_correct
-from transfer_atlas.logits.inference import (
-    ClassMeans,
-    compute_logits,
-    infer_batches,
-    predict,
-    read_ahead,
-)
+from transfer_atlas.logits.inference import compute_logits, infer_batches, read_ahead
 from transfer_atlas.logits.job import Split, answer_images
+from transfer_atlas.logits.predictions import ClassMeans, predict
 from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
 from transfer_atlas.tables import read_table, write_table
 from transfer_atlas.zoo.anatomy import describe_zoo

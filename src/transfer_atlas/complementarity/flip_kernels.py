@@ -140,7 +140,7 @@ def similarity_of_top_classes(right, wrong, first_word, top_classes, blocks):
         `top_classes` in the order of falling flips, then class id; NaN for fewer than two classes.
     """
     models, thresholds, classes = len(right), top_classes.shape[2], len(first_word) - 1
-    squares = np.zeros((models, models, thresholds), np.float32)
+    squares = np.zeros((models, models, thresholds))
     for student in prange(models):
         in_class = np.empty(classes, np.int32)
         order = np.empty((TEACHERS, classes), np.uint32)
@@ -179,9 +179,10 @@ def _add_squares(block, order, sizes, total, squares):
             for dim in range(DIMS):
                 total[dim] += block[a, dim]
             taken += 1
-        square = np.float32(0)
+        square = 0.0  # float64: what order it is summed in, which is the compiler's to choose, no longer shows
         for dim in range(DIMS):
-            square += total[dim] * total[dim]
+            value = np.float64(total[dim])
+            square += value * value
         squares[threshold] += square
 
 

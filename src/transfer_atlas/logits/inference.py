@@ -4,14 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
-import numpy as np
-import pandas as pd
 import torch
 from tqdm import tqdm
 
 from transfer_atlas.checkpoint import NoCheckpoint
 from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.files import continued_array, new_array
+from transfer_atlas.logits.predictions import ClassMeans, answer_columns, predictions_table
 from transfer_atlas.logits.storage import storage_type, to_storage
 from transfer_atlas.zoo.build import Input
 
@@ -117,18 +116,10 @@ def compute_logits(
     checkpoint = checkpoint or NoCheckpoint()
     kind, of_image = storage_type(classes, top_logits)
     with _array(path, kind, (len(views), len(index), *of_image), checkpoint) as (stored, fresh):
-        answered = Answered(classes, stored)
+        answered = Answered(name, stored, index["label"], classes)
         if not fresh:
             checkpoint.resume(answered)
-        for view in range(answered.view, len(views)):
-            pixels_of, first = partial(views.batch, view, device=device), answered.step
-            for rows, logits in infer_batches(model, pixels_of, len(index), batch_size, device, first, precision):
-                _check_finite(logits, rows, view, name)
-                stored[view, rows] = to_storage(logits, kind)
-                answered.add(logits, index["label"][rows])
-                checkpoint.step(answered)
-            answered.end_view()
-            checkpoint.step(answered)
+        fill_views(answered, model, views, batch_size, device, checkpoint, precision)
     return answered.predictions(index), answered.means.means()
 
 
@@ -143,29 +134,50 @@ def _array(path, kind, shape, checkpoint):
             yield array, fresh
 
 
-class Answered:
-    """How far a model has come with its images, and what its answers to view 0 say so far; a Checkpoint saves it."""
+def fill_views(stored, model, views, batch_size, device, checkpoint, precision="float32"):
+    """Ask a model about all views from where `stored`, a Stored, stands; other arguments as of `compute_logits`.
 
-    def __init__(self, classes, stored):
-        """Begin with view 0 of the array `stored`; `step` counts the batches of the view that are done."""
-        self.view, self.step, self.columns, self.means = 0, 0, {}, ClassMeans(classes)
-        self.stored = stored
+    Raises:
+        InputError: an answer is NaN or infinite.
+        Stopped: the job was asked to stop; what it did is saved.
+    """
+    images = stored.array.shape[1]
+    for view in range(stored.view, len(views)):
+        pixels_of = partial(views.batch, view, device=device)
+        for rows, answers in infer_batches(model, pixels_of, images, batch_size, device, stored.step, precision):
+            stored.add(rows, answers)
+            checkpoint.step(stored)
+        stored.end_view()
+        checkpoint.step(stored)
 
-    def add(self, logits, labels):
-        """Count one batch: logits, float32 [images, classes], of images with these labels."""
+
+class Stored:
+    """How far a model has come with its images; a Checkpoint saves it."""
+
+    what = "features"
+
+    def __init__(self, model, array):
+        """Begin with view 0 of an array [views, images, any]; `step` counts the batches of the view that are done."""
+        self.model, self.array, self.view, self.step = model, array, 0, 0
+
+    def add(self, rows, answers):
+        """Store one batch, float32 [rows, any], of a slice of the images."""
+        bad = (~torch.isfinite(answers).all(dim=1)).nonzero()
+        if len(bad):
+            image = rows.start + bad[0].item()
+            raise InputError(
+                f"model {self.model}: {self.what} of image {image}, view {self.view} are not finite; check its weights"
+            )
+        self.array[self.view, rows] = self.to_storage(answers)
         self.step += 1
-        if self.view == 0:
-            for name, column in answer_columns(logits, labels).items():
-                self.columns.setdefault(name, []).append(column)
-            self.means.add(logits, labels)
+
+    def to_storage(self, answers):
+        """As they lie in the array."""
+        return answers.half().numpy()
 
     def end_view(self):
         """The next view begins."""
         self.view, self.step = self.view + 1, 0
-
-    def predictions(self, index):
-        """The predictions table of view 0."""
-        return predictions_table(index, {name: torch.cat(column) for name, column in self.columns.items()})
 
     @property
     def done(self):
@@ -173,73 +185,50 @@ class Answered:
         return f"{self.view} views and {self.step} batches"
 
     def state_dict(self):
-        """Tensors and numbers; what they speak of is on the disk before they are."""
-        self.stored.flush()
-        columns = {name: torch.cat(column) for name, column in self.columns.items()}
-        means = {"sums": self.means.sums, "counts": self.means.counts}
-        return {"view": self.view, "step": self.step, "columns": columns, "means": means}
+        """Numbers; what they speak of is on the disk before they are."""
+        self.array.flush()
+        return {"view": self.view, "step": self.step}
 
     def load_state_dict(self, saved):
         """Go on where `saved` stands."""
         self.view, self.step = saved["view"], saved["step"]
+
+
+class Answered(Stored):
+    """The same for logits, and what they say of view 0."""
+
+    what = "logits"
+
+    def __init__(self, model, array, labels, classes):
+        """Begin; labels of the images, number of classes."""
+        super().__init__(model, array)
+        self.labels, self.columns, self.means = labels, {}, ClassMeans(classes)
+
+    def to_storage(self, answers):
+        """As the module `storage` has it."""
+        return to_storage(answers, self.array.dtype)
+
+    def add(self, rows, answers):
+        """Store one batch of logits, float32 [rows, classes]."""
+        super().add(rows, answers)
+        if self.view == 0:
+            labels = self.labels[rows]
+            for name, column in answer_columns(answers, labels).items():
+                self.columns.setdefault(name, []).append(column)
+            self.means.add(answers, labels)
+
+    def predictions(self, index):
+        """The predictions table of view 0."""
+        return predictions_table(index, {name: torch.cat(column) for name, column in self.columns.items()})
+
+    def state_dict(self):
+        """Tensors and numbers."""
+        columns = {name: torch.cat(column) for name, column in self.columns.items()}
+        means = {"sums": self.means.sums, "counts": self.means.counts}
+        return super().state_dict() | {"columns": columns, "means": means}
+
+    def load_state_dict(self, saved):
+        """Go on where `saved` stands."""
+        super().load_state_dict(saved)
         self.columns = {name: [column] for name, column in saved["columns"].items()}
         self.means.sums, self.means.counts = saved["means"]["sums"], saved["means"]["counts"]
-
-
-def _check_finite(logits, rows, view, name):
-    bad = (~torch.isfinite(logits).all(dim=1)).nonzero()
-    if len(bad):
-        image = rows.start + bad[0].item()
-        raise InputError(f"model {name}: logits of image {image}, view {view} are not finite; check its weights")
-
-
-class ClassMeans:
-    """What a model answers to the images of each class, on average."""
-
-    def __init__(self, classes):
-        """Begin without images."""
-        self.sums = torch.zeros(classes, classes, dtype=torch.float64)
-        self.counts = torch.zeros(classes, dtype=torch.long)
-
-    def add(self, logits, labels):
-        """Count logits [images, classes] of images with these labels, int [images]."""
-        labels = torch.tensor(np.asarray(labels), dtype=torch.long)
-        self.sums.index_add_(0, labels, logits.double().softmax(dim=1))
-        self.counts += labels.bincount(minlength=len(self.counts))
-
-    def means(self):
-        """float32 [classes, classes]: row c is the mean softmax over the images of class c, 0 without images."""
-        return (self.sums / self.counts.clamp(min=1)[:, None]).float().numpy()
-
-
-def predict(index, logits):
-    """Turn logits into the predictions table.
-
-    Args:
-        index: images table of the split, in the order of the logits.
-        logits: float32 [images, classes]; not the float16 of the file, whose ties would change predictions.
-
-    Returns:
-        DataFrame of the predictions table.
-    """
-    return predictions_table(index, answer_columns(logits, index["label"]))
-
-
-def answer_columns(logits, labels):
-    """What the predictions table says of logits [images, classes]: dict of column to tensor [images]."""
-    labels = torch.tensor(np.asarray(labels), dtype=torch.long)
-    probabilities = logits.double().softmax(dim=1)  # [images, classes]
-    prediction = logits.argmax(dim=1)
-    return {
-        "prediction": prediction,
-        "correct": prediction == labels,
-        "confidence": probabilities.amax(dim=1),
-        "label_probability": probabilities.gather(1, labels[:, None]).squeeze(1),
-    }
-
-
-def predictions_table(index, columns):
-    """The predictions table of an images table and its `answer_columns`."""
-    return pd.DataFrame(
-        {"image": index["image"], "label": index["label"], **{name: column.numpy() for name, column in columns.items()}}
-    )

@@ -23,16 +23,7 @@ def choose_teams(section, pairs, methods, taught):
     if pairs is None:
         raise InputError("config: section 'teams' needs pairs that are known (a grid or a file), not `choose`")
     method = section["method"]
-    if method not in taught:
-        raise InputError(
-            f"config key 'teams.method': '{method}' is no method with a teacher{did_you_mean(method, taught)}"
-        )
-    if "contrast" in methods[method] or methods[method].get("target") == "mutual":
-        raise InputError(
-            f"config key 'teams.method': '{method}' needs more of a teacher than its answers; take another"
-        )
-    if SOUP in section["ways"] and methods[method].get("keep_weights") == "best":
-        raise InputError(f"config key 'teams.method': a soup is of last epochs, but '{method}' has keep_weights: best")
+    _check_method(method, methods, taught, section["ways"])
     teachers_of = {}
     for pair in pairs:
         teachers_of.setdefault(pair["student"], set()).add(pair["teacher"])
@@ -55,6 +46,19 @@ def choose_teams(section, pairs, methods, taught):
         for student in taught_by[team]
         for seed in methods[method]["seeds"]
     ]
+
+
+def _check_method(method, methods, taught, ways):
+    if method not in taught:
+        raise InputError(
+            f"config key 'teams.method': '{method}' is no method with a teacher{did_you_mean(method, taught)}"
+        )
+    if "contrast" in methods[method] or methods[method].get("target") == "mutual":
+        raise InputError(
+            f"config key 'teams.method': '{method}' needs more of a teacher than its answers; take another"
+        )
+    if SOUP in ways and methods[method].get("keep_weights") == "best":
+        raise InputError(f"config key 'teams.method': a soup is of last epochs, but '{method}' has keep_weights: best")
 
 
 def _check_team(team, members, students, ways, epochs):
