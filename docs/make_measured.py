@@ -11,7 +11,7 @@ from make_cifar100 import table
 
 from transfer_atlas.figures.style import method_name
 from transfer_atlas.figures.teams import WAY_NAMES
-from transfer_atlas.statistics import judge_methods
+from transfer_atlas.statistics import judge_methods, summarise_teams
 from transfer_atlas.tables import read_table
 
 PAGE = Path("docs/measured.md")
@@ -63,26 +63,20 @@ def _share(chosen):
 def compare_ways(teams):
     """One row per way in which several teachers teach."""
     rows = []
-    for way, here in teams.groupby("way", sort=False):
-        means = 100 * here[["delta", "single_mean", "single_best"]].mean()
+    for way, row in summarise_teams(teams).iterrows():
+        of_teams = {name: round(row["teams"] * row[name]) for name in ("above_mean", "above_best", "above", "below")}
         rows.append(
             {
                 "way": WAY_NAMES[way],
-                "epochs": here["epochs"].iloc[0],
-                "mean delta": f"{means['delta']:+.2f}",
-                "one teacher, mean": f"{means['single_mean']:+.2f}",
-                "one teacher, best in hindsight": f"{means['single_best']:+.2f}",
-                "above mean, best": f"{(here['delta'] > here['single_mean']).sum()}, {(here['delta'] > here['single_best']).sum()}",
-                "significantly above, below best": f"{_sure(here, 1)}, {_sure(here, -1)}",
+                "epochs": round(row["epochs"]),
+                "mean delta": f"{100 * row['mean_delta']:+.2f}",
+                "one teacher, mean": f"{100 * row['single_mean']:+.2f}",
+                "one teacher, best in hindsight": f"{100 * row['single_best']:+.2f}",
+                "above mean, best": f"{of_teams['above_mean']}, {of_teams['above_best']}",
+                "significantly above, below best": f"{of_teams['above']}, {of_teams['below']}",
             }
         )
     return table(pd.DataFrame(rows))
-
-
-def _sure(rows, sign):
-    return int(
-        ((rows["single_best_p"] < 0.05) & (sign * (rows["single_best_gain"] - rows["single_best_loss"]) > 0)).sum()
-    )
 
 
 def compare_norms(sweeps):

@@ -17,11 +17,12 @@ from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.views import Views, augment
 from transfer_atlas.logits.answers import read_correct
+from transfer_atlas.logits.as_student import answer_as_student
 from transfer_atlas.logits.inference import compute_logits, infer_batches, read_ahead
 from transfer_atlas.logits.job import Split, answer_images
 from transfer_atlas.logits.predictions import ClassMeans, predict
 from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
-from transfer_atlas.tables import read_table, write_table
+from transfer_atlas.tables import exclusion, read_table, write_table
 from transfer_atlas.zoo.anatomy import describe_zoo
 from transfer_atlas.zoo.build import build_model, save_weights
 
@@ -106,6 +107,29 @@ def test_a_model_that_cannot_answer_is_left_out(job, tmp_path, resnet_row):
     assert excluded["m"].startswith("model test_resnet.t: logits of image 0, view 0 are not finite")
     assert np.load(tmp_path / "c.npy").size == 0
     assert open_logits(splits["transfer"].logits).size == 0
+
+
+def test_a_teacher_is_shown_the_students_input(job, tmp_path, resnet_row, vit_row):
+    """As if the sheet gave it the student's mean and standard deviation; what cannot take the input is named."""
+    student = vit_row | {"mean": [0.2, 0.3, 0.4], "std": [0.1, 0.2, 0.3]}
+    own = job("fail")["evaluation"].predictions
+
+    def ask(teacher, student, on_error="fail", size=32):
+        pixels = np.ascontiguousarray(np.repeat(PIXELS, size // 32, 1).repeat(size // 32, 2))
+        np.save(tmp_path / "shown.npy", pixels)
+        how = {"inference": {"precision": "float32"}, "on_error": on_error, "device": torch.device("cpu")}
+        answer_as_student(teacher, student, 10, size, None, tmp_path / "shown.npy", own, tmp_path / "a.parquet", **how)
+        return tmp_path / "a.parquet"
+
+    pd.testing.assert_frame_equal(read_table(ask(resnet_row, resnet_row)), read_table(own))
+    shown = read_table(ask(resnet_row, student))
+    assert (shown["prediction"] != read_table(own)["prediction"]).any()
+    model = build_model(resnet_row | {"mean": student["mean"], "std": student["std"]}, 10, 32)
+    pd.testing.assert_frame_equal(shown, predict(INDEX, infer(model, PIXELS, 50)), check_dtype=False)
+    fixed = vit_row | {"kwargs": {"img_size": 32, "patch_size": 8, "dynamic_img_size": False}}
+    with pytest.raises(InputError, match=r"model test_vit\S* cannot be shown the input of test_resnet.t: "):
+        ask(fixed, resnet_row, size=64)
+    assert "cannot be shown" in exclusion(ask(fixed, resnet_row, "exclude", 64))
 
 
 def test_the_models_table_says_who_is_left_out_and_who_is_odd(job, resnet_row):

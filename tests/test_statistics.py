@@ -14,6 +14,7 @@ from transfer_atlas.statistics import (
     mcnemar_p,
     paired_standard_error,
     summarise_methods,
+    summarise_teams,
 )
 
 
@@ -65,6 +66,32 @@ def test_summary_by_hand():
     text = format_summary(summary, "results/x/figures")
     assert "+0.50 +- 1.50 points" in text
     assert "figures: results/x/figures" in text
+
+
+def test_teams_in_the_summary_by_hand():
+    teams = pd.DataFrame(
+        {
+            "way": ["soup", "parallel", "soup", "soup"],
+            "epochs": [6, 3, 6, 6],
+            "delta": [0.02, 0.01, 0.00, np.nan],
+            "single_mean": [0.01, 0.01, 0.01, 0.01],
+            "single_best": [0.015, 0.02, 0.02, 0.02],
+            "single_best_gain": [0.02, 0.01, 0.01, np.nan],
+            "single_best_loss": [0.015, 0.02, 0.03, np.nan],
+            "single_best_p": [0.2, 0.04, 0.04, np.nan],
+        }
+    )
+    summary = summarise_teams(teams)
+    assert summary.index.tolist() == ["soup", "parallel"]
+    assert summary["teams"].tolist() == [3, 1]
+    assert summary["mean_delta"].tolist() == pytest.approx([0.01, 0.01])
+    shares = summary[["above_mean", "above_best", "above", "below"]]
+    assert shares.loc["soup"].tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])
+    assert shares.loc["parallel"].tolist() == [0, 0, 0, 1]
+    transfers = pd.DataFrame({"method": ["kl"], "student": ["a"], "delta": 0.0, "gain": 0.0, "loss": 0.0, "images": 9})
+    lines = format_summary(summarise_methods(transfers), "f", summary).splitlines()
+    assert [line.split()[:5] for line in lines if "soup" in line] == [["soup", "3", "6", "+1.00", "+1.00"]]
+    assert lines[-1] == "figures: f"
 
 
 def test_correlations_with_the_delta_by_hand():

@@ -193,11 +193,18 @@ def test_fidelity_to_the_authors_sets_their_quirks_where_nothing_else_is_said():
     mcl = config["transfer"]["methods"]["xe_kl_mcl"]
     assert mcl["slow_weights"] == {"tau": 0.9999, "every_images": 512, "reset": True}
     assert (mcl["spare_right"], mcl["double_softmax"], mcl["batch_norm"]) == (True, True, "train")
+    evaluated = {name: method["teacher_evaluated_on"] for name, method in config["transfer"]["methods"].items()}
+    assert {evaluated.pop(control) for control in ("self", "labels")} == {"own_input"}
+    assert set(evaluated.values()) == {"student_input"}
     plain = minimal() | {"transfer": {}}
     check_study(plain, SCHEMA)
     mcl = plain["transfer"]["methods"]["xe_kl_mcl"]
     assert (mcl["spare_right"], mcl["double_softmax"], mcl["batch_norm"]) == (False, False, "frozen")
     assert not mcl["slow_weights"]["reset"]
+    for target in ("student", "mutual"):
+        odd = {"methods": {"a": {"target": target, "teacher_evaluated_on": "student_input"}}}
+        with pytest.raises(InputError, match=r"method 'a'.*must have a teacher that does not learn"):
+            check_study(minimal() | {"transfer": odd}, SCHEMA)
 
 
 def test_a_key_that_is_null_is_removed(config):

@@ -321,7 +321,9 @@ def test_teams_use_what_the_study_has_and_stand_beside_it(finished):
     before = tables_of(finished)["transfers"]
     change = {"teams": {"ways": ["matched", "soup"], "teachers": {"both": ["test_byobnet.a", "test_convnext.a"]}}}
     overlay = overlay_of(finished, "teams", change)
-    wanted = [f"results/small/{name}" for name in ("teams.parquet", "transfers.parquet", "figures/teams.pdf")]
+    wanted = [
+        f"results/small/{name}" for name in ("teams.parquet", "transfers.parquet", "figures/teams.pdf", "summary.txt")
+    ]
     jobs = planned(finished, *wanted, overlay=overlay)
     assert {rule: jobs.get(rule) for rule in ("transfer_kl", "transfer_kl_dp", "team_matched", "team_soup")} == {
         "transfer_kl": None,
@@ -337,26 +339,37 @@ def test_teams_use_what_the_study_has_and_stand_beside_it(finished):
     assert teams["epochs"].to_dict() == {"matched": 2, "soup": 4}
     pd.testing.assert_frame_equal(tables_of(finished)["transfers"], before)
     assert (finished / wanted[2]).stat().st_size > 1000
-    # without teams nothing is left to do
-    assert planned(finished, *targets_of()) == {}
+    assert "several teachers" in (finished / wanted[3]).read_text()
+    # without teams the summary alone is another
+    assert planned(finished, *targets_of()) == {"summarise_transfers": 1}
+    snakemake(finished, *targets_of())
 
 
 def test_contrasts_and_models_that_teach_each_other_run_beside_the_rest(finished):
-    """Features are asked of the teachers alone; models of two geometries learn from each other."""
+    """Features are asked of the teachers alone; models of two geometries learn from each other, and see each other's input."""
     crd = {"contrast": {"loss": "crd", "weight": 0.8, "temperature": 0.07, "negatives": 50}, "label_weight": 1.0}
     methods = {
         "cd": {"contrast": {"loss": "cd", "weight": 10}, "label_weight": 0.1},
         "crd": crd,
         "bi_kd": {"target": "mutual", "label_weight": 0.5, "optimizer": "adam", "lr": 0.0001},
+        "seen": {"target": "most_confident", "confidence": "label", "teacher_evaluated_on": "student_input"},
     }
     overlay = overlay_of(finished, "features", {f"transfer.methods.{name}": how for name, how in methods.items()})
     jobs = planned(finished, "results/small/transfers.parquet", overlay=overlay)
-    assert jobs == {"compute_features": 2, "gather_transfers": 1} | {f"transfer_{name}": 1 for name in methods}
+    asked = {"compute_features": 2, "answer_as_student": 2, "gather_transfers": 1}
+    assert jobs == asked | {f"transfer_{name}": 1 for name in methods}
     snakemake(finished, "results/small/transfers.parquet", overlay=overlay)
     transfers = tables_of(finished)["transfers"].set_index("method")
     assert transfers.loc[[*methods], "delta"].notna().all()
     assert transfers.loc["bi_kd", "teacher_gain"].notna().all()
     assert transfers.drop("bi_kd")["teacher_gain"].isna().all()
+    # the second teacher's own images are larger than the student's; to no student it makes a difference
+    seen, usual = (transfers.loc[name].set_index("teacher") for name in ("seen", "kl_dp"))
+    assert (seen["positive_flips"] == usual["positive_flips"]).to_dict() == {
+        "test_byobnet.a": True,
+        "test_convnext.a": False,
+    }
+    pd.testing.assert_series_equal(seen["delta"], usual["delta"])
     assert planned(finished, *targets_of(), overlay=overlay) == {}
 
 

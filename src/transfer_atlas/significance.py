@@ -42,7 +42,7 @@ def judge_teams(teams, singles):
         singles: rows of the transfer table: of every member of every team.
 
     Returns:
-        The teams table; best_* are null where the team or all singles have no result.
+        The teams table; single_* and best_teacher are null where the team or all singles have no result.
     """
     rows = teams.reset_index(drop=True)
     alone = singles.set_index(["method", "student", "teacher", "seed"])

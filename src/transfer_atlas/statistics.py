@@ -151,8 +151,38 @@ def _with_interval(name, values, students, generator):
     return {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
 
 
-def format_summary(summary, figures):
-    """Render the summary of a study as text, deltas in percentage points, and say where the figures are."""
+def summarise_teams(teams):
+    """Mean delta per way in which several teachers teach, beside those of the same teachers alone.
+
+    Args:
+        teams: the teams table.
+
+    Returns:
+        DataFrame indexed by way: teams (students times teams times seeds), epochs, mean_delta, single_mean and single_best
+        (means of what the members give alone: on the mean, and the best in hindsight), above_mean and above_best (shares
+        whose delta is larger), above and below (shares significantly above and below the best, exact McNemar at 5 %).
+    """
+    sure = teams["single_best_p"] < 0.05
+    rows = teams.assign(
+        above_mean=teams["delta"] > teams["single_mean"],
+        above_best=teams["delta"] > teams["single_best"],
+        above=sure & (teams["single_best_gain"] > teams["single_best_loss"]),
+        below=sure & (teams["single_best_gain"] < teams["single_best_loss"]),
+    )
+    ways = rows.groupby("way", sort=False)
+    measured = ["delta", "single_mean", "single_best", "above_mean", "above_best", "above", "below"]
+    means = ways[measured].mean().rename(columns={"delta": "mean_delta"})
+    return pd.concat([ways.size().rename("teams"), ways["epochs"].max(), means], axis=1)
+
+
+def format_summary(summary, figures, teams=None):
+    """Render the summary of a study as text, deltas in percentage points, and say where the figures are.
+
+    Args:
+        summary: of the methods (summarise_methods).
+        figures: folder of the figures.
+        teams: of several teachers (summarise_teams); None where the study has none.
+    """
     against = summary[["above_labels", "below_labels"]].map(lambda share: "" if np.isnan(share) else f"{share:.0%}")
     percent = pd.DataFrame(
         {
@@ -184,4 +214,28 @@ def format_summary(summary, figures):
     table = percent.rename_axis("method").reset_index().to_string(index=False)
     if lost := summary["lost"].sum():
         notes.append(f"{lost} transfer(s) ended without a result; column remark of transfers.parquet says why")
-    return "\n".join([table, *notes, f"figures: {figures}"]) + "\n"
+    several = [] if teams is None else _describe_teams(teams)
+    return "\n".join([table, *notes, *several, f"figures: {figures}"]) + "\n"
+
+
+def _describe_teams(teams):
+    """Lines of the summary on several teachers."""
+    shares, deltas = ["above_mean", "above_best", "above", "below"], ["mean_delta", "single_mean", "single_best"]
+    shown = teams.copy()
+    shown[shares] = shown[shares].map("{:.0%}".format)
+    shown[deltas] = shown[deltas].map(lambda delta: f"{100 * delta:+.2f}")
+    names = {
+        "mean_delta": "mean delta",
+        "single_mean": "one teacher",
+        "single_best": "best one",
+        "above_mean": ">one",
+        "above_best": ">best",
+        "above": "up",
+        "below": "down",
+    }
+    return [
+        "",
+        shown.rename(columns=names).rename_axis("several teachers").reset_index().to_string(index=False),
+        "one teacher: mean of what the team's members give alone; best one: the largest of these, known in hindsight",
+        ">one, >best: share above these; up, down: share significantly above and below the best (exact McNemar, 5 %)",
+    ]

@@ -11,6 +11,7 @@ OUTPUTS
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
     compute_features         <results>/features/transfer/{model}.npy  float16 [views, images, features], of teachers by contrast
+    answer_as_student        <results>/predictions/as_student/{student}/{teacher}.parquet  evaluation images in the student's input
     gather_transfers         <results>/transfers.parquet, deltas.parquet (means over seeds), histories.parquet
     gather_sweeps            <results>/sweeps.parquet
     compare_with_published   <results>/agreement.parquet  where the config names a sheet of published results
@@ -99,6 +100,32 @@ rule compute_features:
         "../scripts/compute_features.py"
 
 
+# only where a method says teacher_evaluated_on: student_input
+rule answer_as_student:
+    input:
+        weights=lambda wildcards: weights_of(wildcards.teacher),
+        pixels=lambda wildcards: pixels_of(wildcards.student, "evaluation"),
+        predictions="<results>/predictions/evaluation/{teacher}.parquet",
+    output:
+        "<results>/predictions/as_student/{student}/{teacher}.parquet",
+    log:
+        "<logs>/answer_as_student/{student}/{teacher}.log",
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        gpu=1,
+        tasks=1,
+    params:
+        teacher=lambda wildcards: ZOO[wildcards.teacher],
+        student=lambda wildcards: ZOO[wildcards.student],
+        classes=lookup("images/classes", within=config),
+        input_size=lambda wildcards: GEOMETRY[wildcards.student]["input_size"],
+        inference=lookup("inference", within=config),
+        code=code_of("answer_as_student"),
+    script:
+        "../scripts/answer_as_student.py"
+
+
 rule gather_transfers:
     input:
         all_transfers,
@@ -161,6 +188,7 @@ localrules:
 rule summarise_transfers:
     input:
         transfers=rules.gather_transfers.output.transfers,
+        teams=["<results>/teams.parquet"] * bool(TEAMS),
     output:
         summary=report("<results>/summary.txt", category="Summary"),
         methods="<results>/methods.parquet",

@@ -63,16 +63,24 @@ def log_of(block, sweep):
     return f"<logs>/transfer_{block.name}/{value}{{student}}/{teacher}{{seed}}.log"
 
 
-def inputs_of_transfer(student, teachers):
-    """What a job reads that teaches a student; the student comes first in lists."""
+def inputs_of_transfer(student, teachers, methods=()):
+    """What a job reads that teaches a student by some methods; the student comes first in lists."""
     models = [student, *teachers]
+    as_student = any(
+        METHODS[method]["teacher_evaluated_on"] == "student_input" for method in methods
+    )
+    asked = f"as_student/{student}" if as_student else "evaluation"
     return {
         "weights": weights_of(student),
         "transfer_pixels": pixels_of(student, "transfer"),
         "evaluation_pixels": pixels_of(student, "evaluation"),
         "logits": [f"<results>/logits/transfer/{model}.npy" for model in models],
         "predictions": [
-            f"<results>/predictions/evaluation/{model}.parquet" for model in models
+            f"<results>/predictions/evaluation/{student}.parquet",
+            *(
+                f"<results>/predictions/{asked}/{teacher}.parquet"
+                for teacher in teachers
+            ),
         ],
     }
 
@@ -83,7 +91,7 @@ def transfer_inputs(block):
 
     def inputs(wildcards):
         teachers = block.teachers(wildcards)
-        found = inputs_of_transfer(wildcards.student, teachers)
+        found = inputs_of_transfer(wildcards.student, teachers, block.methods)
         if contrasts:
             found["features"] = [
                 f"<results>/features/transfer/{teacher}.npy" for teacher in teachers
@@ -131,7 +139,9 @@ def team_inputs(way):
     """Input function of one team's job: as of a transfer from its members, and for a soup the students to average."""
 
     def inputs(wildcards):
-        found = inputs_of_transfer(wildcards.student, members_of(wildcards))
+        found = inputs_of_transfer(
+            wildcards.student, members_of(wildcards), [config["teams"]["method"]]
+        )
         if way == teams.SOUP:
             found["students"] = singles_of(
                 wildcards.student, wildcards.team, wildcards.seed, ".safetensors"

@@ -4,9 +4,10 @@ from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.files import save_text
-    from transfer_atlas.statistics import format_summary, judge_methods, summarise_methods
+    from transfer_atlas.statistics import format_summary, judge_methods, summarise_methods, summarise_teams
     from transfer_atlas.tables import read_table, write_table
 
     transfers, outputs = read_table(snakemake.input.transfers), snakemake.output
     write_table(judge_methods(transfers), "methods", outputs.methods)
-    save_text(outputs.summary, format_summary(summarise_methods(transfers), snakemake.params.figures))
+    teams = [summarise_teams(read_table(path)) for path in snakemake.input.teams]
+    save_text(outputs.summary, format_summary(summarise_methods(transfers), snakemake.params.figures, *teams))

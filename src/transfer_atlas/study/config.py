@@ -63,6 +63,10 @@ def check_study(config, schema):
             raise InputError(
                 f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
             )
+        if method["teacher_evaluated_on"] == "student_input" and not _asks_teacher(method, schema):
+            raise InputError(
+                f"config: method '{name}' has teacher_evaluated_on: student_input, so it must have a teacher that does not learn"
+            )
         if method["keep_weights"] == "best" and not method["select_share"]:
             raise InputError(f"config: method '{name}' has keep_weights: best, so its select_share must be above 0")
     for transform in config.get("views", {}).get("transforms", []):
@@ -84,9 +88,17 @@ def _apply_fidelity(transfer, schema):
     methods = transfer.setdefault("methods", copy.deepcopy(default))
     for method in filter(lambda method: isinstance(method, dict), methods.values()):
         method.setdefault("double_softmax", True)
+        if _asks_teacher(method, schema):
+            method.setdefault("teacher_evaluated_on", "student_input")
         if "slow_weights" in method:
             method.setdefault("spare_right", True)
             method["slow_weights"] = {"reset": True} | method["slow_weights"]
+
+
+def _asks_teacher(method, schema):
+    """Whether a method has a teacher that stays as it is."""
+    target = method.get("target")
+    return target != "mutual" and (target in teacher_targets(schema) or "contrast" in method)
 
 
 def _remove_nulls(value):

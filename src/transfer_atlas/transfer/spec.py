@@ -35,6 +35,7 @@ class TransferSpec:
     spare_right: bool = False
     slow_weights: dict | None = None
     contrast: dict | None = None
+    teacher_evaluated_on: str = "own_input"
     optimizer: str = "sgd"
     image_share: float = 1.0
     select_share: float = 0.0
