@@ -45,7 +45,7 @@ verify: env
 # for docs/benchmarks.md
 bench: env
 	$(BIN)/python -m transfer_atlas.datasets.lite data/lite
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/*.py; do echo "== $$script"; TQDM_DISABLE=1 $(BIN)/python $$script || exit 1; done
 
 # make report CONFIG=my_study.yaml: that study's; several files in quotes, as behind --configfile
 CONFIG ?= config/config.yaml

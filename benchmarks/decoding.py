@@ -1,9 +1,10 @@
 """Decoders of JPEG side by side, and what decoding a draft would change: python benchmarks/decoding.py [folder of images].
 
-Photograph-like JPEGs of 500 x 375 pixels, decoded to RGB at full size by each decoder in turns, on one thread and two.
-A draft is Pillow's decoding at half, a quarter or an eighth of the size, the smallest that is no smaller than the
-resized image. What it changes is asked of EfficientNet-Lite with real weights (data/lite), on the images of a folder
-with a folder per class, or on the 20 of data/lite; with 1,000 real images of one's own this is a measurement.
+Photograph-like JPEGs of 500 x 375 and of 1000 x 750 pixels, decoded to RGB at full size by each decoder in turns, on one
+thread and two. A draft is Pillow's decoding at half, a quarter or an eighth of the size, the smallest that is no smaller
+than the resized image, whose short side is here 256: the smaller photographs have none. What it changes is asked of
+EfficientNet-Lite with real weights (data/lite), on the images of a folder with a folder per class, or on the 20 of
+data/lite; with 1,000 real images of one's own this is a measurement.
 """
 
 import io
@@ -30,7 +31,7 @@ from transfer_atlas.study.config import load_schema
 from transfer_atlas.study.sheet import geometry_of, read_zoo
 from transfer_atlas.zoo.build import build_model
 
-ROUNDS, RESIZED = 5, 256
+ROUNDS, RESIZED, SIZES, IMAGES = 5, 256, ((500, 375), (1000, 750)), 200
 ZOO = ("config/lite_zoo.tsv", load_schema("workflow/schemas/zoo.schema.yaml"), {})
 
 
@@ -59,8 +60,11 @@ DECODERS = {
 }
 
 
-def time_decoders(images):
+def time_decoders(size):
     """Images per second of each decoder, medians of rounds in turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_images(Path(folder), size)
+        images = [path.read_bytes() for path in sorted(Path(folder).rglob("*.jpg"))[:IMAGES]]
     torch.set_num_threads(1)
     rows = []
     for threads in (1, 2):
@@ -73,7 +77,13 @@ def time_decoders(images):
                     seconds[name].append(time.perf_counter() - start)
         speed = {name: len(images) / np.median(taken) for name, taken in seconds.items()}
         rows += [
-            {"threads": threads, "decoder": name, "images/s": round(of), "against Pillow": of / speed["Pillow"]}
+            {
+                "pixels": "{} x {}".format(*size),
+                "threads": threads,
+                "decoder": name,
+                "images/s": round(of),
+                "against Pillow": of / speed["Pillow"],
+            }
             for name, of in speed.items()
         ]
     return pd.DataFrame(rows)
@@ -96,6 +106,7 @@ def compare_drafts(images, labels):
             {
                 "model": name,
                 "images": len(images),
+                "with a draft": sum(draft(data, resized).size != pillow(data).size for data in images),
                 "accuracy (%)": 100 * (whole == labels).mean(),
                 "of drafts (%)": 100 * (drafted == labels).mean(),
                 "changed predictions (%)": 100 * (whole != drafted).mean(),
@@ -106,10 +117,7 @@ def compare_drafts(images, labels):
 
 def main():
     """Both tables."""
-    with tempfile.TemporaryDirectory() as folder:
-        write_images(Path(folder))
-        images = [path.read_bytes() for path in sorted(Path(folder).rglob("*.jpg"))[:200]]
-    print(time_decoders(images).round(2).to_markdown(index=False))
+    print(pd.concat(map(time_decoders, SIZES)).round(2).to_markdown(index=False))
     if sys.argv[1:]:
         reader = ImageFolder(sys.argv[1], sys.argv[1], None)
     else:

@@ -27,14 +27,14 @@ MODELS = ("test_resnet", "test_vit", "test_efficientnet", "test_convnext", "test
 GEOMETRY = {"input_size": SIDE, "crop_pct": 0.95, "crop_mode": "center", "interpolation": "bicubic"}
 
 
-def write_images(root):
-    """Photograph-like JPEGs of 500 x 375 pixels, a folder per class."""
+def write_images(root, size=(500, 375)):
+    """Photograph-like JPEGs, a folder per class."""
     generator = np.random.default_rng(0)
     for number in range(IMAGES):
         coarse = Image.fromarray(generator.integers(0, 256, (24, 32, 3), dtype=np.uint8))
         folder = root / f"n{number % CLASSES:08d}"
         folder.mkdir(exist_ok=True)
-        coarse.resize((500, 375), Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=90)
+        coarse.resize(size, Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=90)
 
 
 def loop(root, models, threads):
