@@ -1,10 +1,11 @@
 """Asking models about images: ours against a loop as timm's validate.py has it: python benchmarks/inference.py.
 
-One run, the same JPEGs of 500 pixels and the same small models of timm at 160 pixels, in turns, for one thread and two.
+One run, the same JPEGs of 500 pixels and the same small models of timm at 64 and 160 pixels, in turns, for one thread and two.
 The loop decodes and crops in a DataLoader with as many workers as threads, anew for each model. Ours decodes once for
 all models, stores every logit and the predictions, and reads them again for nothing.
 """
 
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -22,9 +23,9 @@ from transfer_atlas.images.pixels import decode_images, open_pixels
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import compute_logits
 
-IMAGES, CLASSES, SIDE, BATCH, ROUNDS = 512, 10, 160, 64, 3
+IMAGES, CLASSES, SIDES, BATCH, ROUNDS = 512, 10, (64, 160), 64, 3
 MODELS = ("test_resnet", "test_vit", "test_efficientnet", "test_convnext", "test_mambaout")
-GEOMETRY = {"input_size": SIDE, "crop_pct": 0.95, "crop_mode": "center", "interpolation": "bicubic"}
+GEOMETRY = {"crop_pct": 0.95, "crop_mode": "center", "interpolation": "bicubic"}
 
 
 def write_images(root, size=(500, 375)):
@@ -37,13 +38,13 @@ def write_images(root, size=(500, 375)):
         coarse.resize(size, Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=90)
 
 
-def loop(root, models, threads):
+def loop(root, models, side, threads):
     """What timm's validate.py does for each model."""
     for model in models:
         config = resolve_data_config({"crop_pct": GEOMETRY["crop_pct"]}, model=model)
         loader = create_loader(
             create_dataset("", root=str(root)),
-            input_size=(3, SIDE, SIDE),
+            input_size=(3, side, side),
             batch_size=BATCH,
             is_training=False,
             use_prefetcher=False,
@@ -55,12 +56,12 @@ def loop(root, models, threads):
                 (model(images).argmax(dim=1) == labels).sum()
 
 
-def ours(root, models, threads, folder):
+def ours(root, models, side, threads, folder):
     """Decode once, ask each model, store what it says; returns the seconds that decoding took."""
     start = time.perf_counter()
     reader = ImageFolder(str(root), str(root), None)
     index = read_index(reader, "evaluation", CLASSES)
-    decode_images(reader.encoded(index), len(index), GEOMETRY, folder / "p.npy", threads)
+    decode_images(reader.encoded(index), len(index), GEOMETRY | {"input_size": side}, folder / "p.npy", threads)
     decoded = time.perf_counter() - start
     views = Views(open_pixels(folder / "p.npy"), index["image"], 1, [], 0)
     for number, model in enumerate(models):
@@ -75,21 +76,22 @@ def main():
         root, folder = Path(scratch) / "val", Path(scratch)
         root.mkdir()
         write_images(root)
-        models = [timm.create_model(name, num_classes=CLASSES).eval() for name in MODELS]
-        for threads in (1, 2):
+        for side, threads in itertools.product(SIDES, (1, 2)):
             torch.set_num_threads(threads)
+            models = [timm.create_model(name, num_classes=CLASSES).eval() for name in MODELS]
             for some in (models[:1], models):
                 times = {"loop": [], "ours": [], "decoding": []}
                 for _ in range(ROUNDS):
                     start = time.perf_counter()
-                    loop(root, some, threads)
+                    loop(root, some, side, threads)
                     times["loop"].append(time.perf_counter() - start)
                     start = time.perf_counter()
-                    times["decoding"].append(ours(root, some, threads, folder))
+                    times["decoding"].append(ours(root, some, side, threads, folder))
                     times["ours"].append(time.perf_counter() - start)
                 seconds = {name: float(np.median(taken)) for name, taken in times.items()}
                 rows.append(
                     {
+                        "pixels": side,
                         "models": len(some),
                         "threads": threads,
                         "loop (s)": seconds["loop"],

@@ -290,6 +290,16 @@ def test_a_batch_that_does_not_fit_is_asked_in_halves(tmp_path, resnet_row, caps
         infer(model, PIXELS, 20)
 
 
+def test_large_images_are_asked_in_parts_on_the_cpu(resnet_row, monkeypatch):
+    model, asked = build_model(resnet_row, 10, 32), []
+    model.register_forward_pre_hook(lambda _, inputs: asked.append(len(inputs[0])))
+    whole = infer(model, PIXELS, 50)
+    monkeypatch.setattr("transfer_atlas.logits.inference.CPU_PIXELS", 16 * 32**2)
+    in_parts = infer(model, PIXELS, 50)
+    assert asked == [50, 16, 16, 16, 2]
+    torch.testing.assert_close(in_parts, whole, atol=1e-4, rtol=1e-4)
+
+
 def test_bfloat16_answers_nearly_as_float32_does(resnet_row):
     model = build_model(resnet_row, 10, 32)
     (_, logits), *_ = infer_batches(model, PIXELS.__getitem__, 50, 50, "cpu", precision="bfloat16")

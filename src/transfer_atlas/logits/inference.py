@@ -14,17 +14,20 @@ from transfer_atlas.logits.predictions import ClassMeans, answer_columns, predic
 from transfer_atlas.logits.storage import storage_type, to_storage
 from transfer_atlas.zoo.build import Input
 
+CPU_PIXELS = 2**19  # of a forward pass on the CPU: with more its caches do not hold what passes from layer to layer
+
 
 def infer_batches(model, pixels_of, images, batch_size, device, first=0, precision="float32"):
     """Yield (rows, logits) batch by batch: a slice of the images, and float32 [rows, classes] on the CPU.
 
-    A batch that the device has no memory for is asked in halves, and so are those that follow.
+    On the CPU a batch of large images is asked in parts of 512 x 1024 pixels, which is faster. A batch that the device has
+    no memory for is asked in halves, and so are those that follow.
 
     Args:
         model: network in eval mode on `device`.
         pixels_of: function of a slice of the images to their uint8 [rows, size, size, 3], a tensor or an array.
         images: number of images.
-        batch_size: images per forward pass.
+        batch_size: images at a time.
         device: where the model is.
         first: batch to begin with.
         precision: of the network's arithmetic: float32, or bfloat16 or float16 by autocast.
@@ -35,12 +38,14 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0, precisi
     ask, most = _answering(model, device, precision), batch_size
     starts = range(first * batch_size, images, batch_size)
     batches = [slice(start, min(start + batch_size, images)) for start in starts]
-    # on the CPU the network needs the threads itself
-    load = map if torch.device(device).type == "cpu" else read_ahead
+    on_cpu = torch.device(device).type == "cpu"
+    load = map if on_cpu else read_ahead  # on the CPU the network needs the threads itself
     progress = tqdm(
         zip(batches, load(pixels_of, batches), strict=True), "infer", len(batches), unit="batch", mininterval=2
     )
     for rows, pixels in progress:
+        if on_cpu:
+            most = min(most, max(1, CPU_PIXELS // (pixels.shape[1] * pixels.shape[2])))
         logits, most = _within_memory(ask, pixels, most)
         yield rows, logits
 
