@@ -6,10 +6,10 @@ students, checked for equal counts, and extrapolated. Run from the repository's 
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
 from pathlib import Path
 
@@ -22,8 +22,11 @@ from scipy.special import xlogy
 from transfer_atlas.complementarity import agreement_kernels, flip_kernels
 from transfer_atlas.complementarity.bits import popcount
 from transfer_atlas.complementarity.classes import unit_rows
+from transfer_atlas.complementarity.counts import count_pairs
+from transfer_atlas.complementarity.measures import tabulate_chunks
+from transfer_atlas.logits.answers import read_answers
 from transfer_atlas.schemas import TOP_PERCENTS
-from transfer_atlas.tables import fingerprint, write_table
+from transfer_atlas.tables import fingerprint, write_chunks, write_table
 
 CLASSES, PER_CLASS = 1000, 50
 IMAGES = CLASSES * PER_CLASS
@@ -154,25 +157,22 @@ def rest(models):
     return seconds
 
 
-JOB = """
-    import resource, sys, time
-    start = time.perf_counter()
-    import numpy as np
-    from transfer_atlas.complementarity import count_pairs, tabulate_chunks
-    from transfer_atlas.predictions import read_answers
-    from transfer_atlas.tables import write_chunks
-    stages = {"imports": time.perf_counter() - start}
+def job(predictions, table, began):
+    """What a job of compare_models does, and how long each stage takes; `began` is when its process was started."""
+    stages, start = {"imports": time.time() - began}, time.perf_counter()
+
     def stage(name, function, *arguments):
-        start = time.perf_counter()
+        nonlocal start
         result = function(*arguments)
-        stages[name] = time.perf_counter() - start
+        stages[name], start = time.perf_counter() - start, time.perf_counter()
         return result
-    answers = stage("read the predictions", read_answers, sys.argv[1])
-    counts = stage("count all pairs", count_pairs, answers, np.random.default_rng(0).random((1000, 1000)))
-    stage("write the table", write_chunks, tabulate_chunks(counts), "complementarity", sys.argv[2])
-    print(*(f"{name}: {seconds:.1f} s" for name, seconds in stages.items()), sep="; ", end="; ")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
-"""
+
+    answers = stage("read the predictions", read_answers, predictions)
+    embeddings = np.random.default_rng(0).random((CLASSES, CLASSES))
+    counts = stage("count all pairs", count_pairs, answers, embeddings)
+    stage("write the table", write_chunks, tabulate_chunks(counts), "complementarity", table)
+    stages = [f"{name}: {seconds:.1f} s" for name, seconds in stages.items()]
+    print(*stages, f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB", sep="; ")
 
 
 def whole_job(models, folder):
@@ -185,8 +185,9 @@ def whole_job(models, folder):
         table = {"image": images, "label": labels, "prediction": predictions[row], "correct": correct}
         table |= {"confidence": confidences[row].astype(float), "label_probability": confidences[row] * correct}
         write_table(pd.DataFrame(table), "predictions", folder / f"predictions/m{row:04d}.parquet", provenance)
-    command = [sys.executable, "-c", textwrap.dedent(JOB), str(folder / "predictions"), str(folder / "pairs.parquet")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    files = [str(folder / name) for name in ("predictions", "pairs.parquet")]
+    command = [sys.executable, __file__, "--job", *files, str(time.time())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     size = (folder / "pairs.parquet").stat().st_size
     return f"{done.stdout.strip()}; table of {size / 2**20:,.0f} MiB"
 
@@ -195,7 +196,13 @@ def main():
     """Print the tables of docs/benchmarks.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, nargs="+", default=[301, 1200, 1826])
-    models = parser.parse_args().models
+    parser.add_argument("--job", nargs=3, metavar=("PREDICTIONS", "TABLE", "BEGAN"), help="time the whole job alone")
+    given = parser.parse_args()
+    if given.job:
+        predictions, table, began = given.job
+        job(predictions, table, float(began))
+        return
+    models = given.models
     warm = make_zoo(20)
     by_kernel(warm[1] == warm[0], warm[0])
     count_bits(*flip_kernels.pack_by_class(warm[1] == warm[0], warm[0], CLASSES)[:2])

@@ -1,10 +1,12 @@
 """The repository agrees with itself."""
 
 import ast
+import importlib
 import inspect
 import re
 import tomllib
 from graphlib import TopologicalSorter
+from importlib.util import find_spec
 
 import jupytext
 import pytest
@@ -78,6 +80,22 @@ def test_imports_go_down_the_house():
 def test_imports_have_no_circle():
     graph = {path: set(imports_of(path)) - {path} for path in PACKAGE.rglob("*.py")}
     list(TopologicalSorter(graph).static_order())
+
+
+def test_what_is_imported_from_the_package_is_there():
+    """Also where nothing but a job, a notebook or a benchmark would tell."""
+    files = [path for folder in ("benchmarks", "docs", "notebooks", "tests") for path in (ROOT / folder).glob("*.py")]
+    files += (ROOT / "workflow/scripts").glob("*.py")
+    wanted = {
+        (node.module, alias.name)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("transfer_atlas")
+        for alias in node.names
+    }
+    assert len(wanted) > 100
+    for module, name in sorted(wanted):
+        assert hasattr(importlib.import_module(module), name) or find_spec(f"{module}.{name}"), f"{module}: {name}"
 
 
 def test_files_and_functions_stay_short():
