@@ -32,6 +32,9 @@ from transfer_atlas.study.sheet import geometry_of, read_zoo
 from transfer_atlas.zoo.build import build_model
 
 ROUNDS, RESIZED, SIZES, IMAGES = 5, 256, ((500, 375), (1000, 750)), 200
+TRANSFORM = evaluation_transform(
+    {"input_size": 224, "crop_pct": 0.875, "crop_mode": "center", "interpolation": "bicubic"}
+)
 ZOO = ("config/lite_zoo.tsv", load_schema("workflow/schemas/zoo.schema.yaml"), {})
 
 
@@ -52,8 +55,14 @@ def by_torchvision(data):
     return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
 
 
+def resized(data):
+    """What the workflow does, the crop of timm's evaluation included."""
+    return TRANSFORM(pillow(data))
+
+
 DECODERS = {
     "Pillow": pillow,
+    "Pillow, and resized": resized,
     "simplejpeg": simplejpeg.decode_jpeg,
     "torchvision": by_torchvision,
     "Pillow, draft": draft,

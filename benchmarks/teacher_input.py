@@ -60,7 +60,7 @@ def main():
                     {
                         "teacher": teacher,
                         "shown the input of": student,
-                        "KL(own || shown) (nats)": apart.mean().item(),
+                        "KL(own, shown) (nats)": apart.mean().item(),
                         "same prediction (%)": 100 * (own.argmax(1) == shown.argmax(1)).float().mean().item(),
                         "accuracy, own (%)": 100 * (own.argmax(1) == labels).float().mean().item(),
                         "accuracy, shown (%)": 100 * (shown.argmax(1) == labels).float().mean().item(),
