@@ -162,6 +162,15 @@ def test_every_rule_has_a_script_of_its_name():
     assert scripts - {"plot_figure"} <= named
 
 
+def test_every_wildcard_is_explained():
+    rules = "".join(path.read_text() for path in (ROOT / "workflow").rglob("*.smk"))
+    scripts = "".join(path.read_text() for path in (ROOT / "workflow/scripts").glob("*.py"))
+    used = set(re.findall(r"wildcards\.(\w+)", rules + scripts)) - {"get"}
+    explained = (ROOT / "docs/wildcards.md").read_text()
+    assert len(used) > 6
+    assert {name for name in used if f"| `{{{name}}}`" not in explained and f", `{{{name}}}`" not in explained} == set()
+
+
 def test_every_figure_has_a_function_a_rule_and_a_caption():
     rules = (ROOT / "workflow/rules/figures.smk").read_text()
     functions = {
