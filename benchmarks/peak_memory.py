@@ -28,7 +28,7 @@ def ask(count, side, views, folder):
     import numpy as np
     import torch
 
-    from transfer_atlas.files import new_array
+    from transfer_atlas.arrays import new_array
     from transfer_atlas.images.views import Views
     from transfer_atlas.logits.inference import compute_logits
     from transfer_atlas.zoo.build import build_model

@@ -13,7 +13,8 @@ from scipy.stats import binomtest, bootstrap
 from transfer_atlas.figures.style import FAMILY_NAMES, METHOD_NAMES
 from transfer_atlas.properties import correlate, describe_transfers
 from transfer_atlas.recommend.check import check_recommendations, noise_ceiling
-from transfer_atlas.statistics import mcnemar_p, summarise_methods
+from transfer_atlas.statistics import mcnemar_p
+from transfer_atlas.summary import summarise_methods
 from transfer_atlas.tables import read_metadata, read_table
 
 RESULTS = Path("results")

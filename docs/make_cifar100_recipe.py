@@ -10,7 +10,7 @@ import pandas as pd
 from make_cifar100 import RESULTS, by_student, interval, table, with_interval
 
 from transfer_atlas.figures.style import METHOD_NAMES
-from transfer_atlas.statistics import summarise_methods
+from transfer_atlas.summary import summarise_methods
 from transfer_atlas.tables import read_table
 
 PAGE = Path("docs/cifar100_recipe.md")

@@ -11,7 +11,8 @@ from make_cifar100 import table
 
 from transfer_atlas.figures.style import method_name
 from transfer_atlas.figures.teams import WAY_NAMES
-from transfer_atlas.statistics import judge_methods, summarise_teams
+from transfer_atlas.significance import judge_methods
+from transfer_atlas.summary import summarise_teams
 from transfer_atlas.tables import read_table
 
 PAGE = Path("docs/measured.md")

@@ -18,7 +18,7 @@ import os
 from pathlib import Path
 
 from transfer_atlas.figures.complementarity import plot_complementarity
-from transfer_atlas.statistics import summarise_methods
+from transfer_atlas.summary import summarise_methods
 from transfer_atlas.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))

@@ -25,7 +25,7 @@ from transfer_atlas.figures.property_correlation import plot_property_correlatio
 from transfer_atlas.figures.success_rate import plot_success_rate
 from transfer_atlas.figures.transfer_delta import plot_transfer_delta
 from transfer_atlas.properties import correlate, describe_transfers
-from transfer_atlas.statistics import summarise_methods
+from transfer_atlas.summary import summarise_methods
 from transfer_atlas.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))

@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT, make_random_study
 
 from transfer_atlas.schemas import SCHEMAS
-from transfer_atlas.statistics import summarise_methods
+from transfer_atlas.summary import summarise_methods
 from transfer_atlas.tables import write_table
 
 

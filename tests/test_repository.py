@@ -55,6 +55,8 @@ GROUND = (
     "columns",
     "errors",
     "files",
+    "checksums",
+    "arrays",
     "checkpoint",
     "schemas",
     "transfer_schemas",
@@ -62,6 +64,7 @@ GROUND = (
     "provenance",
     "jobs",
     "statistics",
+    "summary",
     "properties",
     "significance",
 )

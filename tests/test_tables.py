@@ -11,9 +11,10 @@ import pytest
 import torch
 from conftest import ROOT
 
+from transfer_atlas.arrays import new_array, save_array
 from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import atomic, new_array, save_array
+from transfer_atlas.files import atomic
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.schemas import SCHEMAS
 from transfer_atlas.study.documentation import describe_tables

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from transfer_atlas.checksums import check_zip
 from transfer_atlas.errors import InputError, Stopped, one_line
-from transfer_atlas.files import atomic, check_zip
+from transfer_atlas.files import atomic
 
 
 def describe_files(paths):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from transfer_atlas.statistics import RESAMPLES
+from transfer_atlas.significance import RESAMPLES
 
 NUMERIC = {
     "student_accuracy": "student accuracy",

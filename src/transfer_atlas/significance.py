@@ -7,6 +7,8 @@ from scipy.stats import false_discovery_control
 
 from transfer_atlas.statistics import Z_95, mcnemar_p
 
+RESAMPLES = 1000
+
 
 def judge_transfers(transfers):
     """How sure it is that transfers gain or lose, by themselves and against what the labels alone give their student.
@@ -109,3 +111,41 @@ def average_seeds(transfers):
     columns = ["method", "student", "teacher", "seeds", "delta", "delta_low", "delta_high"]
     table = pd.DataFrame(rows, columns=[*columns, "evaluation_error", "seed_error", "p"])
     return table.assign(teacher=table["teacher"].replace(np.nan, None), q=_false_discovery_rate(table["p"]))
+
+
+def judge_methods(transfers, seed=0):
+    """The methods table: how often and by how much each method exceeds nothing, and each control of the same student.
+
+    Args:
+        transfers: the transfers table.
+        seed: seed of the draws of students, of which the intervals are made.
+    """
+    known = transfers.dropna(subset=["delta"])
+    controls = known[known["teacher"].isna()]
+    generator, rows = np.random.default_rng(seed), []
+    for method, here in known.groupby("method", sort=False):
+        exceeded = {"zero": pd.Series(0.0, index=here.index)}
+        for control, of_control in controls[controls["method"] != method].groupby("method", sort=False):
+            exceeded[control] = here["student"].map(of_control.groupby("student")["delta"].mean())
+        for against, level in exceeded.items():
+            over = (here["delta"] - level).dropna()
+            if len(over):
+                students = here.loc[over.index, "student"]
+                counted = {"transfers": len(over), "students": students.nunique()}
+                success = _with_interval("success_rate", (over > 0).astype(float), students, generator)
+                excess = _with_interval("mean_difference", over, students, generator)
+                rows.append({"method": method, "against": against, **counted, **success, **excess})
+    names = ("success_rate", "mean_difference")
+    measured = [column for name in names for column in (name, f"{name}_low", f"{name}_high")]
+    return pd.DataFrame(rows, columns=["method", "against", "transfers", "students", *measured])
+
+
+def _with_interval(name, values, students, generator):
+    """Mean of values, and its bounds from drawing students anew with replacement."""
+    groups = values.groupby(students)
+    sums, counts = groups.sum().to_numpy(), groups.size().to_numpy()
+    low = high = np.nan
+    if len(sums) > 2:
+        drawn = generator.integers(len(sums), size=(RESAMPLES, len(sums)))
+        low, high = np.quantile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), (0.025, 0.975))
+    return {name: values.mean(), f"{name}_low": low, f"{name}_high": high}

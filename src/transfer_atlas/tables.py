@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from transfer_atlas.checksums import crc32_of, damaged
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import atomic, crc32_of, damaged
+from transfer_atlas.files import atomic
 from transfer_atlas.schemas import SCHEMAS
 
 METADATA_KEY = b"transfer_atlas"

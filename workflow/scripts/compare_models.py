@@ -5,8 +5,8 @@ from transfer_atlas.jobs import logged
 with logged(snakemake.log[0]):
     import numba
 
+    from transfer_atlas.arrays import open_array
     from transfer_atlas.complementarity.measures import compare_in_chunks
-    from transfer_atlas.files import open_array
     from transfer_atlas.logits.answers import read_answers
     from transfer_atlas.provenance import Provenance
     from transfer_atlas.tables import write_chunks, write_table

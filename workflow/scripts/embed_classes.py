@@ -3,8 +3,8 @@
 from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
+    from transfer_atlas.arrays import save_array
     from transfer_atlas.complementarity.classes import embed_classes
-    from transfer_atlas.files import save_array
     from transfer_atlas.tables import read_table
 
     inputs, text_model = snakemake.input, snakemake.params.text_model

@@ -4,7 +4,8 @@ from transfer_atlas.jobs import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.files import save_text
-    from transfer_atlas.statistics import format_summary, judge_methods, summarise_methods, summarise_teams
+    from transfer_atlas.significance import judge_methods
+    from transfer_atlas.summary import format_summary, summarise_methods, summarise_teams
     from transfer_atlas.tables import read_table, write_table
 
     transfers, outputs = read_table(snakemake.input.transfers), snakemake.output

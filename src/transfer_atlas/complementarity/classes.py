@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from transfer_atlas.arrays import open_array
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.files import open_array
 from transfer_atlas.logits.answers import read_answers
 
 

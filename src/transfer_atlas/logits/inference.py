@@ -7,9 +7,9 @@ from functools import partial
 import torch
 from tqdm import tqdm
 
+from transfer_atlas.arrays import continued_array, new_array
 from transfer_atlas.checkpoint import NoCheckpoint
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.files import continued_array, new_array
 from transfer_atlas.logits.predictions import ClassMeans, answer_columns, predictions_table
 from transfer_atlas.logits.storage import storage_type, to_storage
 from transfer_atlas.zoo.build import Input

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from transfer_atlas.arrays import save_array
 from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
 from transfer_atlas.errors import DiskError, InputError
-from transfer_atlas.files import save_array
 from transfer_atlas.images.pixels import PassingPixels, open_pixels
 from transfer_atlas.images.readers import open_images
 from transfer_atlas.images.views import Views

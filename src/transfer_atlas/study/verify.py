@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from transfer_atlas.arrays import open_array
+from transfer_atlas.checksums import check_weights, check_zip
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import check_weights, check_zip, open_array
 from transfer_atlas.tables import read_table
 
 CHECKS = {".parquet": read_table, ".npy": open_array, ".safetensors": check_weights, ".pt": check_zip}

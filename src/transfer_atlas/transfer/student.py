@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from transfer_atlas.arrays import open_array
 from transfer_atlas.errors import Stopped
-from transfer_atlas.files import open_array
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import compute_logits, infer_batches
