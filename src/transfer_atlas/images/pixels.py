@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import shutil
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -62,9 +63,13 @@ def _crops(encoded, geometry, threads):
         return np.asarray(transform(_open_image(data, where))).transpose(1, 2, 0)
 
     with ThreadPoolExecutor(threads) as pool:
-        # a few at a time, or the pool would read the whole data set ahead
-        for samples in _batched(encoded, 16 * threads):
-            yield from pool.map(decode, samples)
+        waiting = deque()
+        for sample in encoded:
+            waiting.append(pool.submit(decode, sample))
+            if len(waiting) == 16 * threads:  # or the pool would read the whole data set ahead
+                yield waiting.popleft().result()
+        for crop in waiting:
+            yield crop.result()
 
 
 class PassingPixels:
@@ -98,13 +103,6 @@ class PassingPixels:
             self.crops = _crops(self.encoded(first), self.geometry, self.threads)
         self.place = last
         return np.stack(list(islice(self.crops, last - first)))
-
-
-def _batched(items, size):
-    """Lists of `size` items, the last one shorter (itertools.batched of Python 3.12)."""
-    items = iter(items)
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def _open_image(data, where):
