@@ -25,7 +25,11 @@ FASHION = ROOT / "src/transfer_atlas/datasets/fashion_mnist"
 SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
 ZOO_SCHEMA = load_schema(ROOT / "workflow/schemas/zoo.schema.yaml")
 
-torch.set_num_threads(1)
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Two workers share two cores, and numba's kernels set the threads of OpenMP, which are torch's as well."""
+    torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items):

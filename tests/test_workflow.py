@@ -336,8 +336,7 @@ def test_teams_use_what_the_study_has_and_stand_beside_it(finished):
     assert (finished / wanted[2]).stat().st_size > 1000
     assert "several teachers" in (finished / wanted[3]).read_text()
     # without teams the summary alone is another
-    assert planned(finished, *targets_of()) == {"summarise_transfers": 1}
-    snakemake(finished, *targets_of())
+    assert planned(finished, *targets_of(), "results/small/summary.txt") == {"summarise_transfers": 1}
 
 
 def test_contrasts_and_models_that_teach_each_other_run_beside_the_rest(finished):
