@@ -100,7 +100,7 @@ def compare_norms(sweeps):
 
 
 def main():
-    """Write the page and copy its figure."""
+    """Write the page and copy its figures."""
     every, embedded = table_of("embedded_methods", "transfers"), table_of("embedded", "transfers")
     teams, sweeps = table_of("embedded", "teams"), table_of("embedded_batch_norm", "sweeps")
     text = PAGE.with_suffix(".template.md").read_text()
@@ -116,7 +116,8 @@ def main():
             norms=compare_norms(sweeps),
         )
     )
-    shutil.copy("results/embedded/figures/teams.png", "docs/images/teams.png")
+    for study, figure in (("embedded_methods", "delta_matrix"), ("embedded", "teams")):
+        shutil.copy(f"results/{study}/figures/{figure}.png", f"docs/images/{figure}.png")
 
 
 if __name__ == "__main__":
