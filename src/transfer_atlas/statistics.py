@@ -1,7 +1,6 @@
 """Standard errors and exact p values of transfers."""
 
 import numpy as np
-from scipy.special import betainc  # not scipy.stats, which starts slowly in thousands of jobs
 
 Z_95 = 1.959963984540054  # standard errors on either side of a 95 % interval
 
@@ -37,6 +36,8 @@ def mcnemar_p(gain, loss, images):
         Of the images that changed, the chance of a split at least as uneven if gain and loss were equally likely;
         1 where none changed, NaN where a share is.
     """
+    from scipy.special import betainc  # half a second that thousands of transfer jobs need not pay
+
     gains, losses = np.rint(gain * images), np.rint(loss * images)
     # the regularised incomplete beta function is the binomial's distribution function at the fewer of the two
     return np.minimum(1.0, 2 * betainc(np.maximum(gains, losses), np.minimum(gains, losses) + 1, 0.5))
