@@ -27,6 +27,7 @@ resource_scopes:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/transfer_inputs.smk"
+include: "workflow/rules/team_inputs.smk"
 
 
 if "tables" in config:
@@ -44,6 +45,7 @@ else:
     include: "workflow/rules/zoo.smk"
     include: "workflow/rules/pairs.smk"
     include: "workflow/rules/logits.smk"
+    include: "workflow/rules/teachers.smk"
     include: "workflow/rules/transfer.smk"
     include: "workflow/rules/teams.smk"
     include: "workflow/rules/complementarity.smk"

@@ -55,14 +55,14 @@ def by_torchvision(data):
     return decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
 
 
-def resized(data):
+def cropped(data):
     """What the workflow does, the crop of timm's evaluation included."""
     return TRANSFORM(pillow(data))
 
 
 DECODERS = {
     "Pillow": pillow,
-    "Pillow, and resized": resized,
+    "Pillow, and resized": cropped,
     "simplejpeg": simplejpeg.decode_jpeg,
     "torchvision": by_torchvision,
     "Pillow, draft": draft,

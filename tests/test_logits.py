@@ -114,11 +114,13 @@ def test_a_teacher_is_shown_the_students_input(job, tmp_path, resnet_row, vit_ro
     student = vit_row | {"mean": [0.2, 0.3, 0.4], "std": [0.1, 0.2, 0.3]}
     own = job("fail")["evaluation"].predictions
 
-    def ask(teacher, student, on_error="fail", size=32):
+    def ask(teacher, student, on_error="fail", size=32, weights=None):
         pixels = np.ascontiguousarray(np.repeat(PIXELS, size // 32, 1).repeat(size // 32, 2))
         np.save(tmp_path / "shown.npy", pixels)
         how = {"inference": {"precision": "float32"}, "on_error": on_error, "device": torch.device("cpu")}
-        answer_as_student(teacher, student, 10, size, None, tmp_path / "shown.npy", own, tmp_path / "a.parquet", **how)
+        answer_as_student(
+            teacher, student, 10, size, weights, tmp_path / "shown.npy", own, tmp_path / "a.parquet", **how
+        )
         return tmp_path / "a.parquet"
 
     pd.testing.assert_frame_equal(read_table(ask(resnet_row, resnet_row)), read_table(own))
@@ -130,6 +132,11 @@ def test_a_teacher_is_shown_the_students_input(job, tmp_path, resnet_row, vit_ro
     with pytest.raises(InputError, match=r"model test_vit\S* cannot be shown the input of test_resnet.t: "):
         ask(fixed, resnet_row, size=64)
     assert "cannot be shown" in exclusion(ask(fixed, resnet_row, "exclude", 64))
+    broken = build_model(resnet_row, 10, 32).state_dict()
+    broken["fc.weight"].fill_(float("inf"))
+    save_weights(broken, tmp_path / "inf.safetensors")
+    with pytest.raises(InputError, match="logits of image 0, view 0 are not finite"):
+        ask(resnet_row, resnet_row, weights=tmp_path / "inf.safetensors")
 
 
 def test_the_models_table_says_who_is_left_out_and_who_is_odd(job, resnet_row):

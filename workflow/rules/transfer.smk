@@ -10,8 +10,6 @@ OUTPUTS
     transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet, and .safetensors where kept
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
-    compute_features         <results>/features/transfer/{model}.npy  float16 [views, images, features], of teachers by contrast
-    answer_as_student        <results>/predictions/as_student/{student}/{teacher}.parquet  evaluation images in the student's input
     gather_transfers         <results>/transfers.parquet, deltas.parquet (means over seeds), histories.parquet
     gather_sweeps            <results>/sweeps.parquet
     compare_with_published   <results>/agreement.parquet  where the config names a sheet of published results
@@ -77,53 +75,6 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
             code=code_of("transfer"),
         script:
             "../scripts/transfer.py"
-
-
-# only where a method has a contrast: a pass of its own, so that such a method can join a study that has its logits
-rule compute_features:
-    input:
-        unpack(lambda wildcards: inputs_of_transfer(wildcards.model, [])),
-        index="<results>/images/transfer.parquet",
-    output:
-        "<results>/features/transfer/{model}.npy",
-    log:
-        "<logs>/compute_features/{model}.log",
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
-        gpu=1,
-        tasks=1,
-    params:
-        model=lambda wildcards: settings_of(wildcards.model),
-        code=code_of("compute_features"),
-    script:
-        "../scripts/compute_features.py"
-
-
-# only where a method says teacher_evaluated_on: student_input
-rule answer_as_student:
-    input:
-        weights=lambda wildcards: weights_of(wildcards.teacher),
-        pixels=lambda wildcards: pixels_of(wildcards.student, "evaluation"),
-        predictions="<results>/predictions/evaluation/{teacher}.parquet",
-    output:
-        "<results>/predictions/as_student/{student}/{teacher}.parquet",
-    log:
-        "<logs>/answer_as_student/{student}/{teacher}.log",
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(240),
-        gpu=1,
-        tasks=1,
-    params:
-        teacher=lambda wildcards: ZOO[wildcards.teacher],
-        student=lambda wildcards: ZOO[wildcards.student],
-        classes=lookup("images/classes", within=config),
-        input_size=lambda wildcards: GEOMETRY[wildcards.student]["input_size"],
-        inference=lookup("inference", within=config),
-        code=code_of("answer_as_student"),
-    script:
-        "../scripts/answer_as_student.py"
 
 
 rule gather_transfers:

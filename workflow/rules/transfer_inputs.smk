@@ -1,4 +1,4 @@
-"""Input and parameter functions of the jobs that teach students, one teacher or several, from their wildcards."""
+"""Input and parameter functions of the jobs that teach a student by one teacher, from their wildcards."""
 
 
 def transfers_planned():
@@ -97,11 +97,9 @@ def transfer_inputs(block):
                 f"<results>/features/transfer/{teacher}.npy" for teacher in teachers
             ]
         if learns_too(block):
+            of_each = [inputs_of_transfer(teacher, []) for teacher in teachers]
             for name in ("weights", "transfer_pixels", "evaluation_pixels"):
-                of_each = [
-                    inputs_of_transfer(teacher, [])[name] for teacher in teachers
-                ]
-                found[f"teacher_{name}"] = of_each
+                found[f"teacher_{name}"] = [of_one[name] for of_one in of_each]
         return found
 
     return inputs
@@ -119,52 +117,6 @@ def settings_of_teachers(block):
         for teacher in block.teachers(wildcards)
         if learns_too(block)
     ]
-
-
-def members_of(wildcards):
-    """Models of a team, in the order of the config."""
-    return config["teams"]["teachers"][wildcards.team]
-
-
-def singles_of(student, team, seed, suffix):
-    """Files of the transfers from each member of a team alone."""
-    method, members = config["teams"]["method"], config["teams"]["teachers"][team]
-    return [
-        f"<results>/transfers/{method}/{student}/{teacher}/{seed}{suffix}"
-        for teacher in members
-    ]
-
-
-def team_inputs(way):
-    """Input function of one team's job: as of a transfer from its members, and for a soup the students to average."""
-
-    def inputs(wildcards):
-        found = inputs_of_transfer(
-            wildcards.student, members_of(wildcards), [config["teams"]["method"]]
-        )
-        if way == teams.SOUP:
-            found["students"] = singles_of(
-                wildcards.student, wildcards.team, wildcards.seed, ".safetensors"
-            )
-        return found
-
-    return inputs
-
-
-def all_teams(wildcards):
-    """Files of all teams, and of the transfers from their members alone."""
-    singles = [
-        file
-        for _, student, team, seed in TEAMS
-        for file in singles_of(student, team, seed, ".parquet")
-    ]
-    return {
-        "teams": [
-            f"<results>/teams/{way}/{student}/{team}/{seed}.parquet"
-            for way, student, team, seed in TEAMS
-        ],
-        "singles": list(dict.fromkeys(singles)),
-    }
 
 
 def settings_of(model):

@@ -4,7 +4,7 @@ import torch
 
 from transfer_atlas.errors import DiskError, InputError, one_line
 from transfer_atlas.images.pixels import open_pixels
-from transfer_atlas.logits.inference import infer_batches
+from transfer_atlas.logits.inference import check_finite, infer_batches
 from transfer_atlas.logits.predictions import answer_columns, predictions_table
 from transfer_atlas.provenance import Provenance
 from transfer_atlas.tables import exclusion, fingerprint, read_table, write_excluded, write_table
@@ -36,7 +36,8 @@ def answer_as_student(
     if reason is None:
         index = read_table(predictions, ["image", "label"])
         try:
-            mean, std = normalisation(build_model(student | {"weights": "random"}, classes, input_size))
+            with torch.device("meta"):  # for its numbers alone
+                mean, std = normalisation(build_model(student | {"weights": "random"}, classes, input_size))
             model = build_model(teacher | {"mean": mean, "std": std}, classes, input_size, weights).to(device)
             table = _answers(model, teacher, student["model"], open_pixels(pixels), index, inference, device)
         except InputError as error:
@@ -52,10 +53,12 @@ def answer_as_student(
 
 def _answers(model, row, student, pixels, index, inference, device):
     """The predictions table; every batch is forgotten once it is answered."""
+    columns = []
     how = {"batch_size": row["inference_batch_size"], "device": device, "precision": inference["precision"]}
-    answered = infer_batches(model, pixels.__getitem__, len(index), **how)
     try:
-        columns = [answer_columns(logits, index["label"][rows]) for rows, logits in answered]
+        for rows, logits in infer_batches(model, pixels.__getitem__, len(index), **how):
+            check_finite(logits, rows, row["model"], "logits", view=0)
+            columns.append(answer_columns(logits, index["label"][rows]))
     except (AssertionError, RuntimeError) as error:
         # what networks raise of images that are too small or too large for them
         raise InputError(f"model {row['model']} cannot be shown the input of {student}: {one_line(error)}") from error

@@ -156,6 +156,14 @@ def fill_views(stored, model, views, batch_size, device, checkpoint, precision="
         checkpoint.step(stored)
 
 
+def check_finite(answers, rows, model, what, view):
+    """Raise InputError where answers of a model, float32 [rows, any] of a slice of the images, are NaN or infinite."""
+    bad = (~torch.isfinite(answers).all(dim=1)).nonzero()
+    if len(bad):
+        image = rows.start + bad[0].item()
+        raise InputError(f"model {model}: {what} of image {image}, view {view} are not finite; check its weights")
+
+
 class Stored:
     """How far a model has come with its images; a Checkpoint saves it."""
 
@@ -167,12 +175,7 @@ class Stored:
 
     def add(self, rows, answers):
         """Store one batch, float32 [rows, any], of a slice of the images."""
-        bad = (~torch.isfinite(answers).all(dim=1)).nonzero()
-        if len(bad):
-            image = rows.start + bad[0].item()
-            raise InputError(
-                f"model {self.model}: {self.what} of image {image}, view {self.view} are not finite; check its weights"
-            )
+        check_finite(answers, rows, self.model, self.what, self.view)
         self.array[self.view, rows] = self.to_storage(answers)
         self.step += 1
 
