@@ -31,7 +31,7 @@ slurm-test: env
 
 # what of these surroundings will not work
 doctor: env
-	$(BIN)/python -m transfer_atlas.study.doctor
+	$(BIN)/python -m transfer_atlas.tools.doctor
 
 # what ends a study half-way, played and written to docs/reliability.md; an hour, goes on where it was ended
 kill-matrix: env
@@ -40,7 +40,7 @@ kill-matrix: env
 # read every file of a study against its checksum, and remove what is damaged: make verify STUDY=cifar100
 STUDY ?= embedded
 verify: env
-	$(BIN)/python -m transfer_atlas.study.verify results/$(STUDY)
+	$(BIN)/python -m transfer_atlas.tools.verify results/$(STUDY)
 
 # for docs/benchmarks.md
 bench: env

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import yaml
 
-from transfer_atlas.schemas import SCHEMAS
-from transfer_atlas.tables import gather, write_table
+from transfer_atlas.schemas.tables import SCHEMAS
+from transfer_atlas.store.tables import gather, write_table
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")

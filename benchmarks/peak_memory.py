@@ -28,9 +28,9 @@ def ask(count, side, views, folder):
     import numpy as np
     import torch
 
-    from transfer_atlas.arrays import new_array
     from transfer_atlas.images.views import Views
     from transfer_atlas.logits.inference import compute_logits
+    from transfer_atlas.store.arrays import new_array
     from transfer_atlas.zoo.build import build_model
 
     torch.set_num_threads(1)

@@ -17,9 +17,9 @@ from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import infer_batches
 from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
+from transfer_atlas.store.tables import read_table
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.study.sheet import read_zoo
-from transfer_atlas.tables import read_table
 from transfer_atlas.transfer.knowledge import transfer_knowledge
 from transfer_atlas.transfer.objectives import imitation
 from transfer_atlas.transfer.spec import TransferSpec

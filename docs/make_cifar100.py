@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest, bootstrap
 
+from transfer_atlas.analysis.properties import correlate, describe_transfers
+from transfer_atlas.analysis.summary import summarise_methods
 from transfer_atlas.figures.style import FAMILY_NAMES, METHOD_NAMES
-from transfer_atlas.properties import correlate, describe_transfers
 from transfer_atlas.recommend.check import check_recommendations, noise_ceiling
 from transfer_atlas.statistics import mcnemar_p
-from transfer_atlas.summary import summarise_methods
-from transfer_atlas.tables import read_metadata, read_table
+from transfer_atlas.store.tables import read_metadata, read_table
 
 RESULTS = Path("results")
 PAGE = Path("docs/cifar100.md")

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from make_cifar100 import RESULTS, by_student, interval, table, with_interval
 
+from transfer_atlas.analysis.summary import summarise_methods
 from transfer_atlas.figures.style import METHOD_NAMES
-from transfer_atlas.summary import summarise_methods
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 PAGE = Path("docs/cifar100_recipe.md")
 # letter, study, method, what it is, letter of the recipe that it changes, the labels alone under the same recipe

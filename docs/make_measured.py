@@ -9,11 +9,11 @@ from pathlib import Path
 import pandas as pd
 from make_cifar100 import table
 
+from transfer_atlas.analysis.significance import judge_methods
+from transfer_atlas.analysis.summary import summarise_teams
 from transfer_atlas.figures.style import method_name
 from transfer_atlas.figures.teams import WAY_NAMES
-from transfer_atlas.significance import judge_methods
-from transfer_atlas.summary import summarise_teams
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 PAGE = Path("docs/measured.md")
 

@@ -12,7 +12,7 @@ from make_cifar100 import table
 from transfer_atlas.figures.style import METHOD_NAMES
 from transfer_atlas.recommend.advice import learnable
 from transfer_atlas.recommend.check import OURS, RULES, check_recommendations, noise_ceiling
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 PAGE = Path("docs/recommendation.md")
 STUDIES = ("embedded", "embedded_all_pairs", "cifar100_recipes", "cifar100_all_pairs")

@@ -17,9 +17,9 @@
 import os
 from pathlib import Path
 
+from transfer_atlas.analysis.summary import summarise_methods
 from transfer_atlas.figures.complementarity import plot_complementarity
-from transfer_atlas.summary import summarise_methods
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))

@@ -24,7 +24,7 @@ import yaml
 from PIL import Image
 
 from transfer_atlas.images.readers import open_images
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from transfer_atlas.analysis.properties import correlate, describe_transfers
+from transfer_atlas.analysis.summary import summarise_methods
 from transfer_atlas.figures.delta_by_property import plot_delta_by_property
 from transfer_atlas.figures.gain_loss import plot_gain_loss
 from transfer_atlas.figures.property_correlation import plot_property_correlation
 from transfer_atlas.figures.success_rate import plot_success_rate
 from transfer_atlas.figures.transfer_delta import plot_transfer_delta
-from transfer_atlas.properties import correlate, describe_transfers
-from transfer_atlas.summary import summarise_methods
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))

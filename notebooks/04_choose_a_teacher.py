@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from transfer_atlas.properties import describe_transfers
+from transfer_atlas.analysis.properties import describe_transfers
 from transfer_atlas.recommend.check import check_recommendations, noise_ceiling
 from transfer_atlas.recommend.job import recommend
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))

@@ -7,17 +7,17 @@ import torch
 import yaml
 from running import ROOT, copy_repository, snakemake
 
+from transfer_atlas.analysis.histories import describe_histories
+from transfer_atlas.analysis.published import compare_with_published
+from transfer_atlas.analysis.significance import judge_transfers
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import compute_logits, infer_batches
 from transfer_atlas.logits.predictions import predict
-from transfer_atlas.properties import describe_histories
-from transfer_atlas.significance import judge_transfers
+from transfer_atlas.store.tables import write_table
 from transfer_atlas.study.config import load_schema
-from transfer_atlas.tables import write_table
-from transfer_atlas.transfer.agreement import compare_with_published
 from transfer_atlas.transfer.student import Student, Teacher
 from transfer_atlas.zoo.build import save_weights
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import yaml
 
-from transfer_atlas.study.gpus import claim_gpu
-from transfer_atlas.study.lock import hold_lock
-from transfer_atlas.tables import read_table
+from transfer_atlas.jobs.gpus import claim_gpu
+from transfer_atlas.jobs.lock import hold_lock
+from transfer_atlas.store.tables import read_table
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from conftest import ROOT, ZOO_SCHEMA
 
+from transfer_atlas.analysis.published import compare_with_published, read_published
 from transfer_atlas.errors import InputError
 from transfer_atlas.study.sheet import read_zoo
-from transfer_atlas.transfer.agreement import compare_with_published, read_published
 
 
 def transfer(method, student, teacher, delta, seed=0):

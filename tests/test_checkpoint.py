@@ -14,10 +14,10 @@ import pytest
 import torch
 from conftest import ROOT
 
-from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, stop_on_signals
 from transfer_atlas.errors import Stopped
 from transfer_atlas.images.views import Views
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.checkpoint import Checkpoint, checkpoint_of, stop_on_signals
+from transfer_atlas.store.tables import read_table
 from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.knowledge import transfer_knowledge
 from transfer_atlas.transfer.spec import TransferSpec
@@ -95,7 +95,7 @@ def test_a_signalled_process_goes_on_to_the_same_bits(tmp_path, undisturbed, num
     """A real process gets a real signal at an arbitrary point; SIGKILL leaves it no time to save."""
     program = (
         "import sys, time, test_checkpoint as t; from pathlib import Path\n"
-        "from transfer_atlas.checkpoint import stop_on_signals\n"
+        "from transfer_atlas.store.checkpoint import stop_on_signals\n"
         "asked = stop_on_signals()\n"
         "slow = lambda: (time.sleep(0.2), asked())[1]\n"
         "t.train(t.open_checkpoint(Path(sys.argv[1]), stop=slow))\n"

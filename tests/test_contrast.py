@@ -9,10 +9,10 @@ from conftest import write_teacher
 from test_transfer import KNOWING, LABELS, PIXELS, SPEC, seeded
 
 from transfer_atlas.errors import InputError, Stopped
-from transfer_atlas.tables import read_table, write_excluded
+from transfer_atlas.logits.features import store_features
+from transfer_atlas.store.tables import read_table, write_excluded
 from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.contrast import MemoryContrast, Relations
-from transfer_atlas.transfer.features import store_features
 from transfer_atlas.zoo.build import Input, build_model
 from transfer_atlas.zoo.features import Features, feature_length, features_and_logits
 
@@ -157,10 +157,10 @@ def test_stored_features_are_those_of_each_view(vit_row, student_files, tmp_path
     model = replace(model, row=model.row | {"inference_batch_size": 7})
     output = tmp_path / "results/features/transfer/m.npy"
     stops = iter(range(100))
-    monkeypatch.setattr("transfer_atlas.transfer.features.stop_on_signals", lambda: lambda: next(stops) >= 11)
+    monkeypatch.setattr("transfer_atlas.logits.features.stop_on_signals", lambda: lambda: next(stops) >= 11)
     with pytest.raises(Stopped):
         store_features(model, output, 10, "code")
-    monkeypatch.setattr("transfer_atlas.transfer.features.stop_on_signals", lambda: lambda: False)
+    monkeypatch.setattr("transfer_atlas.logits.features.stop_on_signals", lambda: lambda: False)
     store_features(model, output, 10, "code")
     network = model.build()
     stored = np.load(output)

@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from transfer_atlas.arrays import open_array, save_array
-from transfer_atlas.checkpoint import Checkpoint
-from transfer_atlas.checksums import check_weights, check_zip
 from transfer_atlas.errors import InputError
-from transfer_atlas.study import verify
-from transfer_atlas.tables import gather, read_metadata, read_table, write_table
+from transfer_atlas.store.arrays import open_array, save_array
+from transfer_atlas.store.checkpoint import Checkpoint
+from transfer_atlas.store.checksums import check_weights, check_zip
+from transfer_atlas.store.tables import gather, read_metadata, read_table, write_table
+from transfer_atlas.tools import verify
 from transfer_atlas.zoo.build import exclusion_of_weights, save_weights
 
 SUFFIX = {"table": ".parquet", "row": ".parquet", "array": ".npy", "weights": ".safetensors", "checkpoint": ".pt"}

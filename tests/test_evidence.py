@@ -9,9 +9,9 @@ import pytest
 import yaml
 from conftest import ROOT, make_random_study
 
-from transfer_atlas.schemas import SCHEMAS
-from transfer_atlas.summary import summarise_methods
-from transfer_atlas.tables import write_table
+from transfer_atlas.analysis.summary import summarise_methods
+from transfer_atlas.schemas.tables import SCHEMAS
+from transfer_atlas.store.tables import write_table
 
 
 def script(name):

@@ -11,11 +11,11 @@ import pytest
 from conftest import FASHION
 from PIL import Image
 
-from transfer_atlas.arrays import save_array
 from transfer_atlas.errors import InputError
 from transfer_atlas.images.index import index_images, read_index, stratified_subset
 from transfer_atlas.images.parquet_shards import ParquetShards
 from transfer_atlas.images.pixels import PassingPixels, decode_images, open_pixels
+from transfer_atlas.store.arrays import save_array
 from transfer_atlas.study.sources import image_files
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from running import FIGURES_OF_PAIRS, ROOT, SNAKEMAKE, copy_repository, planned, share_kernels, snakemake
 
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 BLOCKS_TORCH = """
 import sys

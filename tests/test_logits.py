@@ -13,16 +13,16 @@ import pytest
 import torch
 from conftest import infer
 
-from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.views import Views, augment
 from transfer_atlas.logits.answers import read_correct
-from transfer_atlas.logits.as_student import answer_as_student
 from transfer_atlas.logits.inference import compute_logits, infer_batches, read_ahead
 from transfer_atlas.logits.job import Split, answer_images
 from transfer_atlas.logits.predictions import ClassMeans, predict
 from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
-from transfer_atlas.tables import exclusion, read_table, write_table
+from transfer_atlas.store.checkpoint import Checkpoint
+from transfer_atlas.store.tables import exclusion, read_table, write_table
+from transfer_atlas.transfer.as_student import answer_as_student
 from transfer_atlas.zoo.anatomy import describe_zoo
 from transfer_atlas.zoo.build import build_model, save_weights
 

@@ -183,7 +183,7 @@ def test_cifar100_takes_another_root(clone):
 
 
 def test_two_studies_run_side_by_side_and_one_study_once(clone):
-    from transfer_atlas.study.lock import hold_lock
+    from transfer_atlas.jobs.lock import hold_lock
 
     hold_lock(clone / ".snakemake/transfer_atlas/small.lock")
     done = snakemake(clone, "results/small/config.yaml", check=False)

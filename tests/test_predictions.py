@@ -13,8 +13,8 @@ from transfer_atlas.complementarity.imported import import_predictions, write_pr
 from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.store.tables import read_table, write_table
 from transfer_atlas.study.sources import prediction_files
-from transfer_atlas.tables import read_table, write_table
 
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "label_probability", "confidence")}
 IMAGES = [f"img_{number:03d}" for number in range(60)]
@@ -192,7 +192,7 @@ def test_no_torch_is_needed():
         import transfer_atlas.complementarity.classes, transfer_atlas.complementarity.measures
         import transfer_atlas.complementarity.imported, transfer_atlas.study.pairs, transfer_atlas.study.plan
         from transfer_atlas.figures import complementarity, pair_matrix
-        from transfer_atlas.provenance import Provenance
+        from transfer_atlas.store.provenance import Provenance
         Provenance().record()
         sys.exit(not {"torch", "timm", "torchvision"}.isdisjoint(sys.modules))
     """

@@ -19,8 +19,8 @@ from strikes import SLURM
 from torchvision.transforms import v2
 
 from transfer_atlas.images.augmentations import AUGMENTATIONS
-from transfer_atlas.study.code import PACKAGE, digest_of_code, imports_of, meaning_of, modules_of
-from transfer_atlas.study.documentation import fill_in
+from transfer_atlas.study.code import PACKAGE, digest_of_code, imports_of, is_plumbing, meaning_of, modules_of
+from transfer_atlas.tools.documentation import fill_in
 
 
 def test_conda_environment_has_the_versions_of_the_package():
@@ -45,39 +45,67 @@ def test_every_key_is_described_and_the_docs_are_up_to_date():
     assert "| `transfer.lr` | Learning rate. | 0.0001 | transfers |" in text
 
 
-def storey(path):
+def room(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-# each storey imports from those before it and from the ground floor
-STOREYS = ("study", "images", "zoo", "logits", "complementarity", "transfer", "recommend", "figures")
-GROUND = (
-    "columns",
-    "errors",
-    "files",
-    "checksums",
-    "arrays",
-    "checkpoint",
-    "schemas",
-    "transfer_schemas",
-    "tables",
-    "provenance",
-    "jobs",
-    "statistics",
-    "summary",
-    "properties",
-    "significance",
-)
+def rooms_of_contributing():
+    """(rooms, ground floor) in the order of the table: a room imports from those above it and from the ground floor."""
+    *rows, ground = [row[0] for row in rows_of("CONTRIBUTING.md", "The house")]
+    return [row.strip("`/") for row in rows], re.findall(r"`(\w+)/?`", ground)
 
 
-def test_imports_go_down_the_house():
+def test_the_table_of_rooms_is_what_the_imports_say():
+    rooms, ground = rooms_of_contributing()
+    there = {room(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "datasets"}
+    assert sorted([*rooms, *ground]) == sorted(there)
     for path in PACKAGE.rglob("*.py"):
-        here = storey(path)
-        if here in ("__init__", "datasets"):
+        here = room(path)
+        if here not in there:
             continue
-        assert here in STOREYS + GROUND, f"{path}: a room without a storey"
-        allowed = (*GROUND, *STOREYS[: STOREYS.index(here) + 1]) if here in STOREYS else GROUND
-        assert [module for module in imports_of(path) if storey(module) not in allowed] == [], path
+        allowed = (*ground, *rooms[: rooms.index(here) + 1]) if here in rooms else ground[: ground.index(here) + 1]
+        assert [module for module in imports_of(path) if room(module) not in allowed] == [], path
+
+
+def test_plumbing_defines_no_number_that_a_result_depends_on():
+    """Numbers of files, schemas, errors and jobs stay there, because an edit of them reruns nothing."""
+    plumbing = {path for path in PACKAGE.rglob("*.py") if is_plumbing(path)}
+    numbers = {
+        (module_name(path), name)
+        for path in plumbing
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and any(isinstance(part, ast.Constant) for part in ast.walk(node.value))
+        for target in node.targets
+        for name in [ast.unparse(target)]
+        if has_number(getattr(importlib.import_module(module_name(path)), name, None))
+    }
+    assert ("transfer_atlas.store.checksums", "CHUNK") in numbers
+    for path in set(PACKAGE.rglob("*.py")) - plumbing:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert not {(node.module, alias.name) for alias in node.names} & numbers, path
+
+
+def module_name(path):
+    return ".".join(("transfer_atlas", *path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+def has_number(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(map(has_number, value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def test_a_number_of_the_tables_reruns_what_reads_it_and_a_message_of_the_files_does_not():
+    """The shares of flips that tables are made for, against another wording of an error in plumbing."""
+    for script in ("compare_models", "transfer"):
+        found = modules_of(ROOT / f"workflow/scripts/{script}.py")
+        assert PACKAGE / "statistics.py" in found
+        assert not [path for path in found if is_plumbing(path)]
+    assert "TOP_PERCENTS = " in (PACKAGE / "statistics.py").read_text()
+    assert is_plumbing(PACKAGE / "store/checksums.py")
 
 
 def test_imports_have_no_circle():
@@ -144,7 +172,7 @@ def test_a_job_depends_on_what_it_imports(script, rooms, strangers):
     }
     assert rooms <= found
     assert not strangers & found
-    assert not {"tables.py", "jobs.py", "errors.py"} & found
+    assert not {"store/tables.py", "jobs/log.py", "errors.py"} & found
 
 
 def test_every_transform_of_the_schema_exists_with_its_options():

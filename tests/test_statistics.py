@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm, spearmanr
 
-from transfer_atlas.properties import NUMERIC, correlate
-from transfer_atlas.significance import average_seeds, judge_methods, judge_transfers
+from transfer_atlas.analysis.properties import NUMERIC, correlate
+from transfer_atlas.analysis.significance import average_seeds, judge_methods, judge_transfers
+from transfer_atlas.analysis.summary import format_summary, summarise_methods, summarise_teams
 from transfer_atlas.statistics import accuracy_standard_error, mcnemar_p, paired_standard_error
-from transfer_atlas.summary import format_summary, summarise_methods, summarise_teams
 
 
 def test_paired_standard_error_is_that_of_the_changes():

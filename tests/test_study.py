@@ -11,12 +11,12 @@ from conftest import ROOT, SCHEMA, ZOO_SCHEMA
 from running import claim_and_wait, hold_and_die
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.jobs.gpus import claim_gpu, list_gpus
+from transfer_atlas.jobs.lock import hold_lock
 from transfer_atlas.study.config import check_study, used_config
-from transfer_atlas.study.doctor import examine, main
-from transfer_atlas.study.gpus import claim_gpu, list_gpus
-from transfer_atlas.study.lock import hold_lock
 from transfer_atlas.study.sheet import geometry_name, geometry_of, read_zoo
 from transfer_atlas.study.sources import image_files
+from transfer_atlas.tools.doctor import examine, main
 from transfer_atlas.transfer.spec import TransferSpec
 
 
@@ -284,7 +284,7 @@ def test_the_doctor_names_the_three_first_mistakes(cluster, monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("transfer_atlas.study.doctor.version", missing)
+    monkeypatch.setattr("transfer_atlas.tools.doctor.version", missing)
     lines = {what: (works, found) for what, works, found in examine()}
     plugin = lines["snakemake-executor-plugin-slurm"]
     assert plugin == (False, "not installed; --profile slurm needs it: pip install -e '.[slurm]'")

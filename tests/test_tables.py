@@ -11,14 +11,22 @@ import pytest
 import torch
 from conftest import ROOT
 
-from transfer_atlas.arrays import new_array, save_array
-from transfer_atlas.checkpoint import Checkpoint
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import atomic
-from transfer_atlas.provenance import Provenance
-from transfer_atlas.schemas import SCHEMAS
-from transfer_atlas.study.documentation import describe_tables
-from transfer_atlas.tables import exclusion, fingerprint, gather, read_metadata, read_table, write_excluded, write_table
+from transfer_atlas.schemas.tables import SCHEMAS
+from transfer_atlas.store.arrays import new_array, save_array
+from transfer_atlas.store.checkpoint import Checkpoint
+from transfer_atlas.store.files import atomic
+from transfer_atlas.store.provenance import Provenance
+from transfer_atlas.store.tables import (
+    exclusion,
+    fingerprint,
+    gather,
+    read_metadata,
+    read_table,
+    write_excluded,
+    write_table,
+)
+from transfer_atlas.tools.documentation import describe_tables
 from transfer_atlas.zoo.build import save_weights
 
 

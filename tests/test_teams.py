@@ -10,10 +10,10 @@ from conftest import write_teacher
 from safetensors.torch import load_file
 from test_transfer import LABELS, PIXELS, SPEC, seeded
 
+from transfer_atlas.analysis.significance import judge_teams
 from transfer_atlas.errors import InputError, Stopped
-from transfer_atlas.significance import judge_teams
+from transfer_atlas.store.tables import gather, read_table, write_excluded
 from transfer_atlas.study.teams import choose_teams, students_of_soups, trainings_of_teams
-from transfer_atlas.tables import gather, read_table, write_excluded
 from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.student import Teacher
 from transfer_atlas.transfer.teams import MostConfident, TeamSpec, average_weights, stages_of, teach_as_team

@@ -10,15 +10,14 @@ from safetensors.torch import load_file
 
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.storage import open_logits
-from transfer_atlas.tables import read_table, write_excluded, write_table
-from transfer_atlas.transfer.best_epoch import BestEpoch
+from transfer_atlas.store.tables import read_table, write_excluded, write_table
 from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.knowledge import transfer_knowledge
 from transfer_atlas.transfer.loop import images_of, nested_subset, set_mode
 from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, top_classes
-from transfer_atlas.transfer.slow_weights import SlowWeights
 from transfer_atlas.transfer.spec import TransferSpec, learning_rate
 from transfer_atlas.transfer.student import Teacher
+from transfer_atlas.transfer.weights import BestEpoch, SlowWeights
 from transfer_atlas.zoo.build import build_model, exclusion_of_weights
 
 GENERATOR = np.random.default_rng(0)

@@ -25,7 +25,7 @@ from running import (
     targets_of,
 )
 
-from transfer_atlas.tables import read_metadata, read_table
+from transfer_atlas.store.tables import read_metadata, read_table
 
 
 def test_the_study_ends_with_tables_figures_and_summary(finished):

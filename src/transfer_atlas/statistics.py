@@ -1,8 +1,10 @@
-"""Standard errors and exact p values of transfers."""
+"""Standard errors, exact p values, and the constants of the statistics."""
 
 import numpy as np
 
 Z_95 = 1.959963984540054  # standard errors on either side of a 95 % interval
+# a measure of the top X % looks at the classes that hold X % of the positive flips (the paper's Fig. 2 and 5a)
+TOP_PERCENTS = (2, 5, 20, 50)
 
 
 def accuracy_standard_error(accuracy, images):

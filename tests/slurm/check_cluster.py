@@ -6,7 +6,7 @@ from kills import STAGES, Site, play
 from running import TABLES, copy_repository, planned, snakemake, tables_of
 from strikes import PROFILES, SLURM, jobs_of_slurm, slurm
 
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.tables import read_table
 
 STUDY = "tests/slurm/study.yaml"
 MOST_JOBS = 25

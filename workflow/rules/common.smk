@@ -11,7 +11,8 @@ OUTPUTS
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.study import config as study_config
-from transfer_atlas.study import code, gpus, lock, pairs, plan, sheet, sources, teams
+from transfer_atlas.jobs import gpus, lock
+from transfer_atlas.study import code, pairs, plan, sheet, sources, teams
 
 SCHEMAS = BASE / "workflow/schemas"
 CONFIG_SCHEMA = study_config.load_schema(SCHEMAS / "config.schema.yaml")

@@ -1,13 +1,13 @@
 """Ask a teacher about the evaluation images as a student sees them."""
 
-from transfer_atlas.jobs import logged
-from transfer_atlas.study.gpus import claim_gpu
+from transfer_atlas.jobs.gpus import claim_gpu
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     claim_gpu()
     import torch
 
-    from transfer_atlas.logits.as_student import answer_as_student
+    from transfer_atlas.transfer.as_student import answer_as_student
     from transfer_atlas.zoo.build import default_device
 
     inputs, params = snakemake.input, snakemake.params

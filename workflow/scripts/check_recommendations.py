@@ -1,11 +1,11 @@
 """Compare recommended teachers with rules of thumb, on students and teachers left out."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.provenance import Provenance
     from transfer_atlas.recommend.check import check_recommendations
-    from transfer_atlas.tables import read_table, write_table
+    from transfer_atlas.store.provenance import Provenance
+    from transfer_atlas.store.tables import read_table, write_table
 
     provenance = Provenance()
     tables = (read_table(snakemake.input[name]) for name in ("transfers", "complementarity", "models"))

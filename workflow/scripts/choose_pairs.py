@@ -1,11 +1,11 @@
 """Choose the pairs of the transfers from the comparison of all pairs."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.complementarity.choice import choose_teachers
-    from transfer_atlas.provenance import Provenance
-    from transfer_atlas.tables import read_table, write_table
+    from transfer_atlas.store.provenance import Provenance
+    from transfer_atlas.store.tables import read_table, write_table
 
     choice, seed = snakemake.params.choice, snakemake.params.seed
     provenance = Provenance(choice=choice, seed=seed)

@@ -1,15 +1,15 @@
 """Compare all ordered pairs of models."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     import numba
 
-    from transfer_atlas.arrays import open_array
     from transfer_atlas.complementarity.measures import compare_in_chunks
     from transfer_atlas.logits.answers import read_answers
-    from transfer_atlas.provenance import Provenance
-    from transfer_atlas.tables import write_chunks, write_table
+    from transfer_atlas.store.arrays import open_array
+    from transfer_atlas.store.provenance import Provenance
+    from transfer_atlas.store.tables import write_chunks, write_table
 
     numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
     examples, inputs, outputs = snakemake.params.examples, snakemake.input, snakemake.output

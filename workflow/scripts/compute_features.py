@@ -1,13 +1,13 @@
 """Ask one model about the features of the transfer images in all views."""
 
-from transfer_atlas.jobs import logged
-from transfer_atlas.study.gpus import claim_gpu
+from transfer_atlas.jobs.gpus import claim_gpu
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     claim_gpu()
     import torch
 
-    from transfer_atlas.transfer.features import store_features
+    from transfer_atlas.logits.features import store_features
     from transfer_atlas.transfer.student import student_of_job
     from transfer_atlas.zoo.build import default_device
 

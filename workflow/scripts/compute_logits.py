@@ -1,7 +1,7 @@
 """Ask one model about all images of both splits and all views."""
 
-from transfer_atlas.jobs import logged
-from transfer_atlas.study.gpus import claim_gpu
+from transfer_atlas.jobs.gpus import claim_gpu
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     claim_gpu()

@@ -1,11 +1,11 @@
 """Describe every model: recipe, size, family and accuracy."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.logits.answers import read_correct
-    from transfer_atlas.provenance import Provenance
-    from transfer_atlas.tables import write_table
+    from transfer_atlas.store.provenance import Provenance
+    from transfer_atlas.store.tables import write_table
     from transfer_atlas.zoo.anatomy import describe_zoo
 
     params, provenance = snakemake.params, Provenance()

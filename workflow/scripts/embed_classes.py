@@ -1,11 +1,11 @@
 """Embed the classes, so that their similarities can be told."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.arrays import save_array
     from transfer_atlas.complementarity.classes import embed_classes
-    from transfer_atlas.tables import read_table
+    from transfer_atlas.store.arrays import save_array
+    from transfer_atlas.store.tables import read_table
 
     inputs, text_model = snakemake.input, snakemake.params.text_model
     classes = read_table(inputs.classes)

@@ -1,11 +1,11 @@
 """Say what the study will take."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.files import save_text
     from transfer_atlas.images.index import split_sizes
     from transfer_atlas.images.readers import open_images
+    from transfer_atlas.store.files import save_text
     from transfer_atlas.zoo.estimate import estimate_study
 
     params = snakemake.params

@@ -1,6 +1,6 @@
 """Fetch the weights of one model from the hub."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.zoo.fetch import fetch_weights

@@ -1,12 +1,12 @@
 """Gather the transfers of all sweeps, each with the key that was varied and its value."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     import pandas as pd
 
-    from transfer_atlas.significance import judge_transfers
-    from transfer_atlas.tables import gather, write_table
+    from transfer_atlas.analysis.significance import judge_transfers
+    from transfer_atlas.store.tables import gather, write_table
 
     frame, cost = gather(snakemake.input, "transfer")
     points = pd.DataFrame(snakemake.params.points, columns=["key", "value"])

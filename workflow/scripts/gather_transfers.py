@@ -1,11 +1,11 @@
 """Gather the transfers into the tables that figures and notebooks read."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.properties import describe_histories
-    from transfer_atlas.significance import average_seeds, judge_transfers
-    from transfer_atlas.tables import gather, write_table
+    from transfer_atlas.analysis.histories import describe_histories
+    from transfer_atlas.analysis.significance import average_seeds, judge_transfers
+    from transfer_atlas.store.tables import gather, write_table
 
     outputs, (frame, cost) = snakemake.output, gather(snakemake.input, "transfer")
     write_table(average_seeds(frame), "deltas", outputs.deltas, cost)

@@ -1,11 +1,11 @@
 """Take over predictions made elsewhere."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.complementarity.imported import import_predictions, write_predictions
-    from transfer_atlas.provenance import Provenance
-    from transfer_atlas.tables import write_table
+    from transfer_atlas.store.provenance import Provenance
+    from transfer_atlas.store.tables import write_table
 
     columns, outputs = snakemake.params.columns, snakemake.output
     on_error = snakemake.config["on_error"]  # no parameter: it reruns what failed, and nothing else

@@ -1,12 +1,12 @@
 """List the images of all splits in one fixed order, and draw the transfer images."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.images.index import index_images
     from transfer_atlas.images.readers import open_images
-    from transfer_atlas.provenance import Provenance
-    from transfer_atlas.tables import write_table
+    from transfer_atlas.store.provenance import Provenance
+    from transfer_atlas.store.tables import write_table
 
     images, seed = snakemake.params.images, snakemake.params.seed
     provenance = Provenance(images=images, seed=seed)

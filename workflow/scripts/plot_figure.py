@@ -1,12 +1,12 @@
 """Plot one figure from its tables."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from importlib import import_module
 
     from transfer_atlas.figures.style import save_figure
-    from transfer_atlas.tables import read_table
+    from transfer_atlas.store.tables import read_table
 
     figure = snakemake.params.figure
     plot = getattr(import_module(f"transfer_atlas.figures.{figure}"), f"plot_{figure}")

@@ -1,13 +1,13 @@
 """Plot one figure for each method and for the students of each family."""
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from importlib import import_module
 
     from transfer_atlas.figures.groups import of_family, of_method
     from transfer_atlas.figures.style import save_figure
-    from transfer_atlas.tables import read_table
+    from transfer_atlas.store.tables import read_table
 
     params, output = snakemake.params, snakemake.output
     plot = getattr(import_module(f"transfer_atlas.figures.{params.figure}"), f"plot_{params.figure}")

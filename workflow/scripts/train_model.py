@@ -1,14 +1,14 @@
 """Train one model of the zoo on the study's own images."""
 
-from transfer_atlas.jobs import logged
-from transfer_atlas.study.gpus import claim_gpu
+from transfer_atlas.jobs.gpus import claim_gpu
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     claim_gpu()
     import torch
 
     from transfer_atlas.images.pixels import open_pixels
-    from transfer_atlas.tables import read_table
+    from transfer_atlas.store.tables import read_table
     from transfer_atlas.zoo.build import default_device, save_weights
     from transfer_atlas.zoo.training import train_zoo_model
 

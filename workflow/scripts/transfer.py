@@ -1,7 +1,7 @@
 """Transfer from several teachers to fresh copies of one student, in one process."""
 
-from transfer_atlas.jobs import logged
-from transfer_atlas.study.gpus import claim_gpu
+from transfer_atlas.jobs.gpus import claim_gpu
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     claim_gpu()

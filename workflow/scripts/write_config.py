@@ -2,9 +2,9 @@
 
 import yaml
 
-from transfer_atlas.jobs import logged
+from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.files import save_text
+    from transfer_atlas.store.files import save_text
 
     save_text(snakemake.output[0], yaml.safe_dump(snakemake.params.config, sort_keys=False))

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from transfer_atlas.arrays import open_array
 from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.store.arrays import open_array
 
 
 def embed_classes(classes, confusions=None, predictions=None, text_model=None):

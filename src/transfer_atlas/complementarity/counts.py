@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.special import xlogy
 
-from transfer_atlas.columns import TOP_PERCENTS
 from transfer_atlas.complementarity import agreement_kernels, flip_kernels
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
+from transfer_atlas.statistics import TOP_PERCENTS
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.logits.answers import describe_difference
-from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
-from transfer_atlas.tables import fingerprint, write_excluded, write_table
+from transfer_atlas.store.tables import fingerprint, write_excluded, write_table
 
 REQUIRED = ("image", "label", "prediction")
 PROBABILITIES = ("label_probability", "confidence")

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from transfer_atlas.columns import TOP_PERCENTS
 from transfer_atlas.complementarity.counts import count_pairs
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
-from transfer_atlas.statistics import Z_95, mcnemar_p, paired_standard_error
+from transfer_atlas.statistics import TOP_PERCENTS, Z_95, mcnemar_p, paired_standard_error
 
 
 def tabulate_pairs(counts, first=0, last=None):

@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.columns import TOP_PERCENTS
 from transfer_atlas.figures.style import ONE_COLUMN, paper_style, say_empty
+from transfer_atlas.statistics import TOP_PERCENTS
 
 
 def plot_class_similarity(complementarity):

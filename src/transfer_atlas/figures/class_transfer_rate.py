@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.columns import TOP_PERCENTS
 from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
+from transfer_atlas.statistics import TOP_PERCENTS
 
 
 def plot_class_transfer_rate(transfers):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from transfer_atlas.analysis.properties import correlate, describe_transfers
 from transfer_atlas.figures.style import method_panels, paper_style, say_empty, taught_methods
-from transfer_atlas.properties import correlate, describe_transfers
 
 
 def plot_property_correlation(transfers, complementarity, models):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from transfer_atlas.analysis.properties import describe_transfers, regress
 from transfer_atlas.figures.style import method_panels, paper_style, say_empty, taught_methods
-from transfer_atlas.properties import describe_transfers, regress
 
 
 def plot_property_regression(transfers, complementarity, models):

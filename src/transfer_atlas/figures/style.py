@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from transfer_atlas.files import atomic
+from transfer_atlas.store.files import atomic
 
 ONE_COLUMN = 3.35  # inches
 TWO_COLUMNS = 6.9

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.schemas.tables import SCHEMAS
 
 MOST_ROWS = 2000
 # what no reader looks at in a row: curves have a table of their own

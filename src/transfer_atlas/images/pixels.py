@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from transfer_atlas.arrays import new_array, open_array
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.files import atomic
+from transfer_atlas.store.arrays import new_array, open_array
+from transfer_atlas.store.files import atomic
 
 SCRATCH = "TRANSFER_ATLAS_SCRATCH"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.tables import exclusion, read_metadata, read_table
+from transfer_atlas.store.tables import exclusion, read_metadata, read_table
 
 
 @dataclass(frozen=True)

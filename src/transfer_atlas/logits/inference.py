@@ -7,11 +7,11 @@ from functools import partial
 import torch
 from tqdm import tqdm
 
-from transfer_atlas.arrays import continued_array, new_array
-from transfer_atlas.checkpoint import NoCheckpoint
 from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.logits.predictions import ClassMeans, answer_columns, predictions_table
 from transfer_atlas.logits.storage import storage_type, to_storage
+from transfer_atlas.store.arrays import continued_array, new_array
+from transfer_atlas.store.checkpoint import NoCheckpoint
 from transfer_atlas.zoo.build import Input
 
 CPU_PIXELS = 2**19  # of a forward pass on the CPU: with more its caches do not hold what passes from layer to layer

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from transfer_atlas.arrays import save_array
-from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
 from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.images.pixels import PassingPixels, open_pixels
 from transfer_atlas.images.readers import open_images
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import compute_logits
-from transfer_atlas.provenance import Provenance
-from transfer_atlas.tables import fingerprint, read_table, write_excluded, write_table
+from transfer_atlas.store.arrays import save_array
+from transfer_atlas.store.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
+from transfer_atlas.store.provenance import Provenance
+from transfer_atlas.store.tables import fingerprint, read_table, write_excluded, write_table
 from transfer_atlas.zoo.build import build_model, exclusion_of_weights
 
 

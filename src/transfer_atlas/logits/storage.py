@@ -5,7 +5,7 @@ import re
 import numpy as np
 import torch
 
-from transfer_atlas.arrays import open_array
+from transfer_atlas.store.arrays import open_array
 
 SMALLEST = -6e4  # float16 ends at -65504
 ALL = np.dtype(np.float16)

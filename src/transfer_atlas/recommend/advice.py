@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from transfer_atlas.analysis.properties import describe_pairs, describe_transfers
 from transfer_atlas.errors import InputError, did_you_mean
-from transfer_atlas.properties import describe_pairs, describe_transfers
 from transfer_atlas.recommend.model import DeltaModel
 from transfer_atlas.statistics import Z_95
 

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from transfer_atlas.recommend.advice import learnable
 from transfer_atlas.recommend.model import DeltaModel
-from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.schemas.tables import SCHEMAS
 
 # what people do without an atlas; larger is better
 RULES = {

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
 from transfer_atlas.errors import DiskError, InputError
-from transfer_atlas.provenance import Provenance
-from transfer_atlas.schemas import SCHEMAS
-from transfer_atlas.tables import read_metadata, write_table
-from transfer_atlas.transfer.best_epoch import BestEpoch
+from transfer_atlas.schemas.tables import SCHEMAS
+from transfer_atlas.store.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
+from transfer_atlas.store.provenance import Provenance
+from transfer_atlas.store.tables import read_metadata, write_table
 from transfer_atlas.transfer.knowledge import transfer_knowledge
 from transfer_atlas.transfer.loop import images_of
 from transfer_atlas.transfer.measures import describe_collapse, gain_and_loss, measure_transfer
 from transfer_atlas.transfer.mutual import learn_mutually
 from transfer_atlas.transfer.student import exclusion_among
+from transfer_atlas.transfer.weights import BestEpoch
 from transfer_atlas.zoo.build import metadata_of_weights, save_weights
 
 

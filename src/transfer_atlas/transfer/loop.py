@@ -8,10 +8,11 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
-from transfer_atlas.checkpoint import NoCheckpoint, Progress
 from transfer_atlas.errors import InputError
-from transfer_atlas.transfer.slow_weights import SlowWeights
+from transfer_atlas.store.checkpoint import NoCheckpoint
+from transfer_atlas.transfer.progress import Progress
 from transfer_atlas.transfer.spec import learning_rate
+from transfer_atlas.transfer.weights import SlowWeights
 
 
 def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, evaluate=None, best=None):

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from transfer_atlas.columns import TOP_PERCENTS
-from transfer_atlas.statistics import paired_standard_error
+from transfer_atlas.statistics import TOP_PERCENTS, paired_standard_error
 
 
 def gain_and_loss(before, after):

@@ -6,13 +6,13 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from transfer_atlas.arrays import open_array
 from transfer_atlas.errors import Stopped
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.inference import compute_logits, infer_batches
 from transfer_atlas.logits.storage import open_logits
-from transfer_atlas.tables import exclusion, read_metadata, read_table
+from transfer_atlas.store.arrays import open_array
+from transfer_atlas.store.tables import exclusion, read_metadata, read_table
 from transfer_atlas.zoo.build import build_model
 
 

@@ -10,7 +10,7 @@ from timm.layers import set_fused_attn
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
 from transfer_atlas.zoo.build import build_model, normalisation
 

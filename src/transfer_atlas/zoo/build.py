@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from transfer_atlas.checksums import NO_CHECKSUM, check_weights, damaged, with_checksum
 from transfer_atlas.errors import InputError, did_you_mean, one_line
-from transfer_atlas.files import atomic
+from transfer_atlas.store.checksums import NO_CHECKSUM, check_weights, damaged, with_checksum
+from transfer_atlas.store.files import atomic
 
 
 def default_device():

@@ -1,4 +1,4 @@
-"""Remove what is damaged from a study's results: `make verify`, or `python -m transfer_atlas.study.verify <folder> ...`.
+"""Remove what is damaged from a study's results: `make verify`, or `python -m transfer_atlas.tools.verify <folder> ...`.
 
 Every table, array, weights file and checkpoint is read against the checksums that were written with it. What is removed
 the next run makes again, where something still needs it. Figures and texts have no checksums.
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from transfer_atlas.arrays import open_array
-from transfer_atlas.checksums import check_weights, check_zip
 from transfer_atlas.errors import InputError
-from transfer_atlas.tables import read_table
+from transfer_atlas.store.arrays import open_array
+from transfer_atlas.store.checksums import check_weights, check_zip
+from transfer_atlas.store.tables import read_table
 
 CHECKS = {".parquet": read_table, ".npy": open_array, ".safetensors": check_weights, ".pt": check_zip}
 

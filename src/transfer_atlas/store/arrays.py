@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from transfer_atlas.checksums import crc32_of, damaged
 from transfer_atlas.errors import DiskError, InputError
-from transfer_atlas.files import atomic
+from transfer_atlas.store.checksums import crc32_of, damaged
+from transfer_atlas.store.files import atomic
 
 # behind the array of an .npy file, where numpy does not look
 TRAILER = re.compile(rb"crc32:([0-9a-f]{8})")

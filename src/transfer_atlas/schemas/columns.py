@@ -2,9 +2,6 @@
 
 import pyarrow as pa
 
-# shares of the positive flips, in percent, whose classes are looked at (the paper's Fig. 2 and 5a)
-TOP_PERCENTS = (2, 5, 20, 50)
-
 
 def column(name, kind, description, unit=""):
     """A column of the Arrow type `kind`."""

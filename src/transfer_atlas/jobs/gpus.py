@@ -1,12 +1,13 @@
 """GPUs of this machine, counted and shared out without torch."""
 
-import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from transfer_atlas.jobs.lock import try_lock
 
 
 def list_gpus(environment=os.environ):
@@ -43,20 +44,9 @@ def claim_gpu(environment=os.environ, folder=None, wait=5):
     if not gpus:
         return None
     folder = Path(folder or Path(tempfile.gettempdir()) / f"transfer-atlas-gpus-{os.getuid()}")
-    folder.mkdir(parents=True, exist_ok=True)
     while True:
         for gpu in gpus:
-            if _lock(folder / f"{gpu}.lock"):
+            if try_lock(folder / f"{gpu}.lock"):
                 environment["CUDA_VISIBLE_DEVICES"] = gpu
                 return gpu
         time.sleep(wait)
-
-
-def _lock(path):
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)  # stays open, and locked, while the process lives
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return False
-    return True

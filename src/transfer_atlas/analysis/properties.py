@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from transfer_atlas.significance import RESAMPLES
+from transfer_atlas.analysis.significance import RESAMPLES
 
 NUMERIC = {
     "student_accuracy": "student accuracy",
@@ -36,23 +36,6 @@ def describe_transfers(transfers, complementarity, models):
     rows = taught.groupby(keys, sort=False)[["delta", "gain", "loss", "delta_standard_error"]].mean().reset_index()
     rows = rows.assign(delta_standard_error=np.sqrt(rows["delta_standard_error"]))
     return describe_pairs(rows, complementarity, models)
-
-
-def describe_histories(transfers):
-    """The histories table: one row per transfer and epoch.
-
-    Args:
-        transfers: the transfers table.
-    """
-    keys = ["method", "student", "teacher", "seed"]
-    columns = [column for column in transfers if column.startswith("epoch_")]
-    rows = transfers[keys + columns].dropna(subset=["epoch_objective"])
-    epochs = rows["epoch_objective"].map(len)
-    for column in columns:
-        known = zip(rows[column], epochs, strict=True)
-        rows[column] = [[np.nan] * length if values is None else values for values, length in known]
-    rows = rows.explode(columns, ignore_index=True).rename(columns=lambda name: name.removeprefix("epoch_"))
-    return rows.assign(epoch=rows.groupby(keys, dropna=False).cumcount() + 1)
 
 
 def describe_pairs(pairs, complementarity, models):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from transfer_atlas.arrays import continued_array, save_array
-from transfer_atlas.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
 from transfer_atlas.logits.inference import Stored, fill_views
-from transfer_atlas.tables import exclusion
+from transfer_atlas.store.arrays import continued_array, save_array
+from transfer_atlas.store.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
+from transfer_atlas.store.tables import exclusion
 from transfer_atlas.zoo.build import Input
 from transfer_atlas.zoo.features import Features, feature_length
 

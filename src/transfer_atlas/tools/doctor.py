@@ -1,4 +1,4 @@
-"""What of these surroundings will not work, a line each: `make doctor`, or `python -m transfer_atlas.study.doctor`.
+"""What of these surroundings will not work, a line each: `make doctor`, or `python -m transfer_atlas.tools.doctor`.
 
 Looks at Snakemake and its Slurm plugin, the cluster, GPUs, disk and locks; changes nothing.
 """
@@ -15,8 +15,8 @@ import yaml
 from packaging.requirements import Requirement
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.study.gpus import list_gpus
-from transfer_atlas.study.lock import hold_lock
+from transfer_atlas.jobs.gpus import list_gpus
+from transfer_atlas.jobs.lock import hold_lock
 
 PARTITIONS = Path("profiles/slurm/partitions.yaml")
 MESSAGES = {

@@ -6,8 +6,8 @@ from transfer_atlas.errors import DiskError, InputError, one_line
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.logits.inference import check_finite, infer_batches
 from transfer_atlas.logits.predictions import answer_columns, predictions_table
-from transfer_atlas.provenance import Provenance
-from transfer_atlas.tables import exclusion, fingerprint, read_table, write_excluded, write_table
+from transfer_atlas.store.provenance import Provenance
+from transfer_atlas.store.tables import exclusion, fingerprint, read_table, write_excluded, write_table
 from transfer_atlas.zoo.build import build_model, normalisation
 
 

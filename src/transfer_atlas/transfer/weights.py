@@ -1,4 +1,4 @@
-"""A slowly moving average of a network."""
+"""Weights that a training keeps beside the student's own: a moving average, and those of the best epoch."""
 
 
 class SlowWeights:
@@ -35,3 +35,26 @@ class SlowWeights:
         self.images = saved["images"]
         for name, value in saved["state"].items():
             self.state[name].copy_(value)
+
+
+class BestEpoch:
+    """The weights of the best epoch so far; of equals the first."""
+
+    def __init__(self, accuracy_of):
+        """`accuracy_of` is a function of the student in eval mode to its accuracy on the images to choose by."""
+        self.accuracy_of, self.accuracy, self.epoch, self.state = accuracy_of, -1.0, 0, None
+
+    def see(self, network, epoch):
+        """Look at the student after an epoch, counted from 1."""
+        accuracy = self.accuracy_of(network)
+        if accuracy > self.accuracy:
+            self.accuracy, self.epoch = accuracy, epoch
+            self.state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+    def state_dict(self):
+        """All of it."""
+        return {"accuracy": self.accuracy, "epoch": self.epoch, "state": self.state}
+
+    def load_state_dict(self, saved):
+        """Go on from `saved`."""
+        self.accuracy, self.epoch, self.state = saved["accuracy"], saved["epoch"], saved["state"]

@@ -1,12 +1,13 @@
 """Schema of every Parquet table: columns, types, units and what they mean.
 
-docs/results.md shows them, made by `python -m transfer_atlas.study.documentation`.
+docs/results.md shows them, made by `python -m transfer_atlas.tools.documentation`.
 """
 
 import pyarrow as pa
 
-from transfer_atlas.columns import TOP_PERCENTS, column, interval, share, share_with_interval, top_classes
-from transfer_atlas.transfer_schemas import PAIR, TRANSFER_SCHEMAS
+from transfer_atlas.schemas.columns import column, interval, share, share_with_interval, top_classes
+from transfer_atlas.schemas.transfers import PAIR, TRANSFER_SCHEMAS
+from transfer_atlas.statistics import TOP_PERCENTS
 
 SCHEMAS = {
     "images": pa.schema(

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from transfer_atlas.columns import TOP_PERCENTS, column, interval, share
+from transfer_atlas.schemas.columns import column, interval, share
+from transfer_atlas.statistics import TOP_PERCENTS
 
 PAIR = [
     column("student", pa.string(), "model that learns"),

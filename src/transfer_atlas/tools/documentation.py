@@ -1,6 +1,6 @@
 """The key tables of config/README.md and docs/results.md, made from the schemas.
 
-`python -m transfer_atlas.study.documentation` rewrites them in place, from the repository's root.
+`python -m transfer_atlas.tools.documentation` rewrites them in place, from the repository's root.
 """
 
 import json
@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.study.config import load_schema
 
 README = Path("config/README.md")
@@ -117,8 +117,8 @@ def describe_tables():
     lines = [
         "# Tables",
         "",
-        "Made by `python -m transfer_atlas.study.documentation`; a test compares. Shares are fractions from 0 to 1.",
-        "Every file carries its provenance as JSON in the Parquet schema metadata (`transfer_atlas.tables.read_metadata`):",
+        "Made by `python -m transfer_atlas.tools.documentation`; a test compares. Shares are fractions from 0 to 1.",
+        "Every file carries its provenance as JSON in the Parquet schema metadata (`transfer_atlas.store.tables.read_metadata`):",
         "versions, commit, device, seconds, peak memory and the slice of the config that it depends on.",
     ]
     for table, schema in SCHEMAS.items():

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transfer_atlas.checksums import crc32_of, damaged
 from transfer_atlas.errors import InputError
-from transfer_atlas.files import atomic
-from transfer_atlas.schemas import SCHEMAS
+from transfer_atlas.schemas.tables import SCHEMAS
+from transfer_atlas.store.checksums import crc32_of, damaged
+from transfer_atlas.store.files import atomic
 
 METADATA_KEY = b"transfer_atlas"
 PAGES_KEY = b"transfer_atlas_pages"  # bytes before the footer, and their CRC-32
