@@ -24,22 +24,17 @@ resource_scopes:
     gpu="local",
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/common.smk"
 include: "workflow/rules/transfer_inputs.smk"
-include: "workflow/rules/team_inputs.smk"
 
 
-if "tables" in config:
-
-    include: "workflow/rules/tables.smk"
-
-elif "predictions" in config:
+if "predictions" in config:
 
     include: "workflow/rules/predictions.smk"
     include: "workflow/rules/complementarity.smk"
 
-else:
+elif "images" in config:
 
     include: "workflow/rules/images.smk"
     include: "workflow/rules/zoo.smk"
@@ -48,17 +43,18 @@ else:
     include: "workflow/rules/teachers.smk"
     include: "workflow/rules/transfer.smk"
     include: "workflow/rules/teams.smk"
+    include: "workflow/rules/analysis.smk"
     include: "workflow/rules/complementarity.smk"
 
 
 include: "workflow/rules/recommend.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
-        CONFIGS,
+        TEXTS,
         [f"<results>/{table}.parquet" for table in TABLES],
-        SUMMARIES,
         rules.figures.input,

@@ -21,7 +21,7 @@ from transfer_atlas.images.image_folder import ImageFolder
 from transfer_atlas.images.index import read_index
 from transfer_atlas.images.pixels import decode_images, open_pixels
 from transfer_atlas.images.views import Views
-from transfer_atlas.logits.inference import compute_logits
+from transfer_atlas.logits.writers import compute_logits
 
 IMAGES, CLASSES, SIDES, BATCH, ROUNDS = 512, 10, (64, 160), 64, 3
 MODELS = ("test_resnet", "test_vit", "test_efficientnet", "test_convnext", "test_mambaout")

@@ -29,7 +29,7 @@ def ask(count, side, views, folder):
     import torch
 
     from transfer_atlas.images.views import Views
-    from transfer_atlas.logits.inference import compute_logits
+    from transfer_atlas.logits.writers import compute_logits
     from transfer_atlas.store.arrays import new_array
     from transfer_atlas.zoo.build import build_model
 

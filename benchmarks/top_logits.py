@@ -20,8 +20,9 @@ from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, 
 from transfer_atlas.store.tables import read_table
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.study.sheet import read_zoo
-from transfer_atlas.transfer.knowledge import transfer_knowledge
-from transfer_atlas.transfer.objectives import imitation
+from transfer_atlas.transfer.lessons import Imitation
+from transfer_atlas.transfer.loop import train_epochs
+from transfer_atlas.transfer.losses import imitation
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import build_model
 
@@ -84,7 +85,8 @@ def main():
                 model = build_model(zoo[student], CLASSES, 32, zoo[student]["weights"])
                 before = accuracy(model, pixels, labels)
                 spec = TransferSpec(method, student, teacher, 0, **RECIPE, **how)
-                transfer_knowledge(spec, model, views, index["label"], cut_own, cut, "cpu")
+                lesson = Imitation(spec, model, views, index["label"], cut_own, cut)
+                train_epochs(spec, lesson, index["label"], "cpu")
                 row[method] = 100 * (accuracy(model, pixels, labels) - before)
             rows.append(row)
     table = pd.DataFrame(rows)

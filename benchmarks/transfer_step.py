@@ -13,9 +13,9 @@ import timm
 import torch
 
 from transfer_atlas.images.views import Views
-from transfer_atlas.transfer.knowledge import transfer_knowledge
-from transfer_atlas.transfer.loop import set_mode
-from transfer_atlas.transfer.objectives import choose_target, objective
+from transfer_atlas.transfer.lessons import Imitation
+from transfer_atlas.transfer.loop import set_mode, train_epochs
+from transfer_atlas.transfer.losses import choose_target, transfer_losses
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import Input
 
@@ -27,7 +27,8 @@ DATA_PARTITIONING = {"target": "most_confident", "confidence": "label"}
 def stored(views, labels, logits, **method):
     """An epoch of the package's own loop."""
     spec = TransferSpec("m", "s", "t", 0, **RECIPE, **method)
-    transfer_knowledge(spec, timm.create_model("resnet18"), views, labels, logits, logits, "cpu")
+    lesson = Imitation(spec, timm.create_model("resnet18"), views, labels, logits, logits)
+    train_epochs(spec, lesson, labels, "cpu")
 
 
 def live(views, labels, teacher):
@@ -41,7 +42,7 @@ def live(views, labels, teacher):
         with torch.no_grad():
             target, _ = choose_target("most_confident", "label", frozen(images), teacher(images), here)
         optimizer.zero_grad()
-        objective(student(images), target, here, 0.0, 1.0).mean().backward()
+        transfer_losses(student(images), target, here, 0.0, 1.0).mean().backward()
         optimizer.step()
 
 

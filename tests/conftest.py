@@ -14,8 +14,9 @@ from transfer_atlas.complementarity.examples import choose_examples, count_flips
 from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
-from transfer_atlas.logits.inference import compute_logits, infer_batches
+from transfer_atlas.logits.inference import infer_batches
 from transfer_atlas.logits.predictions import predict
+from transfer_atlas.logits.writers import compute_logits
 from transfer_atlas.store.tables import write_table
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.transfer.student import Student, Teacher
@@ -233,9 +234,9 @@ def student_files(tmp_path):
             index=str(folder / "index.parquet"),
             transfer_pixels=str(folder / "pixels.npy"),
             evaluation_pixels=str(folder / "pixels.npy"),
-            logits=str(folder / "student.npy"),
+            stored_logits=str(folder / "student.npy"),
             predictions=str(folder / "student.parquet"),
-            views=views,
+            count=views,
             transforms=list(transforms),
             seed=0,
             inference={"precision": "float32", "top_logits": 0},

@@ -13,32 +13,18 @@ import yaml
 from transfer_atlas.jobs.gpus import claim_gpu
 from transfer_atlas.jobs.lock import hold_lock
 from transfer_atlas.store.tables import read_table
+from transfer_atlas.study.figures import FIGURES
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
-FIGURES_OF_PAIRS = {
-    "complementarity",
-    "flips_by_class",
-    "flip_entropy",
-    "class_similarity",
-    "pair_matrix",
-    "pair_accuracy",
+FIGURES_OF_PAIRS = set(FIGURES["Complementarity"])
+FIGURES_ON_REQUEST = {
+    figure
+    for figures in FIGURES.values()
+    for figure, tables in figures.items()
+    if {"sweeps", "agreement", "teams"} & set(tables)
 }
-FIGURES_OF_TRANSFERS = {
-    "success_rate",
-    "transfer_delta",
-    "transfer_rate",
-    "class_transfer_rate",
-    "gain_loss",
-    "delta_matrix",
-    "delta_by_difference",
-    "delta_by_property",
-    "property_correlation",
-    "property_regression",
-    "learning_curves",
-    "teacher_count",
-}
-FIGURES_ON_REQUEST = {"scaling", "agreement", "teams"}
+FIGURES_OF_TRANSFERS = set().union(*FIGURES.values()) - FIGURES_OF_PAIRS - FIGURES_ON_REQUEST
 TABLES = ("models", "complementarity", "pairs", "transfers")
 
 # the embedded study with the same rules and code, cut down to three small models and two pairs

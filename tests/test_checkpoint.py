@@ -19,7 +19,8 @@ from transfer_atlas.images.views import Views
 from transfer_atlas.store.checkpoint import Checkpoint, checkpoint_of, stop_on_signals
 from transfer_atlas.store.tables import read_table
 from transfer_atlas.transfer.block import run_block
-from transfer_atlas.transfer.knowledge import transfer_knowledge
+from transfer_atlas.transfer.lessons import Imitation
+from transfer_atlas.transfer.loop import train_epochs
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import build_model
 
@@ -48,7 +49,7 @@ def train(checkpoint, spec=SPEC):
     """Weights and history of a transfer that goes on from a checkpoint."""
     torch.set_num_threads(1)  # numba's kernels in other tests set the threads of OpenMP, which torch shares
     model = fresh_student()
-    history = transfer_knowledge(spec, model, VIEWS, LABELS, TEACHER, TEACHER, "cpu", checkpoint)
+    history = train_epochs(spec, Imitation(spec, model, VIEWS, LABELS, TEACHER, TEACHER), LABELS, "cpu", checkpoint)
     return model.state_dict(), history
 
 

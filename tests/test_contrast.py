@@ -9,7 +9,7 @@ from conftest import write_teacher
 from test_transfer import KNOWING, LABELS, PIXELS, SPEC, seeded
 
 from transfer_atlas.errors import InputError, Stopped
-from transfer_atlas.logits.features import store_features
+from transfer_atlas.logits.features import write_features
 from transfer_atlas.store.tables import read_table, write_excluded
 from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.contrast import MemoryContrast, Relations
@@ -156,12 +156,16 @@ def test_stored_features_are_those_of_each_view(vit_row, student_files, tmp_path
     model = student_files(vit_row, lambda: seeded(vit_row, 1), PIXELS, LABELS, views=2, transforms=flips)
     model = replace(model, row=model.row | {"inference_batch_size": 7})
     output = tmp_path / "results/features/transfer/m.npy"
+
+    def write():
+        write_features(model, model.index, model.transfer_pixels, 2, model.predictions, output, 10, "code")
+
     stops = iter(range(100))
     monkeypatch.setattr("transfer_atlas.logits.features.stop_on_signals", lambda: lambda: next(stops) >= 11)
     with pytest.raises(Stopped):
-        store_features(model, output, 10, "code")
+        write()
     monkeypatch.setattr("transfer_atlas.logits.features.stop_on_signals", lambda: lambda: False)
-    store_features(model, output, 10, "code")
+    write()
     network = model.build()
     stored = np.load(output)
     for view, pixels in enumerate((PIXELS, PIXELS[:, :, ::-1].copy())):
@@ -169,5 +173,5 @@ def test_stored_features_are_those_of_each_view(vit_row, student_files, tmp_path
             features = Features(network)(Input(network)(torch.from_numpy(pixels)))
         np.testing.assert_allclose(stored[view], features, rtol=2e-3, atol=2e-3)
     write_excluded("predictions", model.predictions, "cannot be built", {"device": "cpu"})
-    store_features(model, output, 10, "code")
+    write()
     assert np.load(output).size == 0

@@ -16,13 +16,15 @@ from conftest import infer
 from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.views import Views, augment
 from transfer_atlas.logits.answers import read_correct
-from transfer_atlas.logits.inference import compute_logits, infer_batches, read_ahead
-from transfer_atlas.logits.job import Split, answer_images
+from transfer_atlas.logits.inference import infer_batches, read_ahead
+from transfer_atlas.logits.model import StudyModel
 from transfer_atlas.logits.predictions import ClassMeans, predict
+from transfer_atlas.logits.splits import Split, write_logits
 from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
+from transfer_atlas.logits.writers import compute_logits
 from transfer_atlas.store.checkpoint import Checkpoint
 from transfer_atlas.store.tables import exclusion, read_table, write_table
-from transfer_atlas.transfer.as_student import answer_as_student
+from transfer_atlas.transfer.as_student import predict_as_student
 from transfer_atlas.zoo.anatomy import describe_zoo
 from transfer_atlas.zoo.build import build_model, save_weights
 
@@ -72,6 +74,12 @@ def test_logits_of_any_size_keep_their_softmax_and_confidence():
     torch.testing.assert_close(stored.float().softmax(dim=1), large.softmax(dim=1))
 
 
+def study_model(row, weights=None, size=32, **inference):
+    return StudyModel(
+        row=row, classes=10, input_size=size, weights=weights, inference=inference, device=torch.device("cpu")
+    )
+
+
 @pytest.fixture
 def job(tmp_path, resnet_row):
     """Run one model's job on 50 random images of both splits."""
@@ -87,9 +95,9 @@ def job(tmp_path, resnet_row):
             )
             for split, views in (("evaluation", 1), ("transfer", 2))
         }
-        row = resnet_row | change
-        device = torch.device("cpu")
-        answer_images(row, 10, 32, weights, splits, tmp_path / "c.npy", [], 0, {}, on_error, device, minutes=1, code="")
+        write_logits(
+            study_model(resnet_row | change, weights), splits, tmp_path / "c.npy", on_error, minutes=1, code=""
+        )
         return splits
 
     return run
@@ -117,10 +125,8 @@ def test_a_teacher_is_shown_the_students_input(job, tmp_path, resnet_row, vit_ro
     def ask(teacher, student, on_error="fail", size=32, weights=None):
         pixels = np.ascontiguousarray(np.repeat(PIXELS, size // 32, 1).repeat(size // 32, 2))
         np.save(tmp_path / "shown.npy", pixels)
-        how = {"inference": {"precision": "float32"}, "on_error": on_error, "device": torch.device("cpu")}
-        answer_as_student(
-            teacher, student, 10, size, weights, tmp_path / "shown.npy", own, tmp_path / "a.parquet", **how
-        )
+        model = study_model(teacher, weights, size, precision="float32")
+        predict_as_student(model, student, tmp_path / "shown.npy", own, tmp_path / "a.parquet", on_error)
         return tmp_path / "a.parquet"
 
     pd.testing.assert_frame_equal(read_table(ask(resnet_row, resnet_row)), read_table(own))
@@ -129,9 +135,9 @@ def test_a_teacher_is_shown_the_students_input(job, tmp_path, resnet_row, vit_ro
     model = build_model(resnet_row | {"mean": student["mean"], "std": student["std"]}, 10, 32)
     pd.testing.assert_frame_equal(shown, predict(INDEX, infer(model, PIXELS, 50)), check_dtype=False)
     fixed = vit_row | {"kwargs": {"img_size": 32, "patch_size": 8, "dynamic_img_size": False}}
-    with pytest.raises(InputError, match=r"model test_vit\S* cannot be shown the input of test_resnet.t: "):
+    with pytest.raises(InputError, match=r"model test_vit\S* cannot take the input of test_resnet.t: "):
         ask(fixed, resnet_row, size=64)
-    assert "cannot be shown" in exclusion(ask(fixed, resnet_row, "exclude", 64))
+    assert "cannot take" in exclusion(ask(fixed, resnet_row, "exclude", 64))
     broken = build_model(resnet_row, 10, 32).state_dict()
     broken["fc.weight"].fill_(float("inf"))
     save_weights(broken, tmp_path / "inf.safetensors")
@@ -238,10 +244,14 @@ def test_a_job_that_is_killed_goes_on_with_its_logits(tmp_path, number, resnet_r
     ]
     script = f"""
 import torch
-from transfer_atlas.logits.job import Split, answer_images
+from transfer_atlas.logits.model import StudyModel
+from transfer_atlas.logits.splits import Split, write_logits
 torch.set_num_threads(1)
 splits = {{"transfer": Split(3, *{paths})}}
-answer_images({resnet_row}, 10, 32, None, splits, "", [], 0, {{}}, "fail", torch.device("cpu"), minutes=10, code="")
+model = StudyModel(
+    row={resnet_row}, classes=10, input_size=32, weights=None, inference={{}}, device=torch.device("cpu")
+)
+write_logits(model, splits, "", "fail", minutes=10, code="")
 """
     checkpoint = tmp_path / "results/checkpoints/logits/transfer/m.pt"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

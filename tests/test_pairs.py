@@ -33,11 +33,8 @@ def test_unknown_and_repeated_models_are_named():
         choose_pairs({"students": ["a.1", "a.1"], "teachers": ["c.1"]}, ZOO)
 
 
-TEACHER_TARGETS = ["teacher", "most_confident"]
-
-
 def blocks_of(pairs, methods, pairs_per_job):
-    return transfer_blocks(pairs, methods, pairs_per_job, TEACHER_TARGETS)
+    return transfer_blocks(pairs, methods, pairs_per_job)
 
 
 def made(blocks):
@@ -91,7 +88,7 @@ def test_no_pair_at_all_is_refused(tmp_path):
 
 def test_transfers_are_the_same_however_they_are_planned():
     pairs = choose_pairs({"students": ["a.1", "b.1"], "teachers": ["b.1", "c.1", "d.1"]}, ZOO)
-    planned = transfers_of(pairs, METHODS, TEACHER_TARGETS)
+    planned = transfers_of(pairs, METHODS)
     assert len(planned) == len(set(planned)) == 2 * (2 * 5 + 2 * 2)
     assert sorted((m, s, t) for m, s, t, seed in planned if seed == 0) == made(blocks_of(pairs, METHODS, 2))
 
@@ -99,9 +96,7 @@ def test_transfers_are_the_same_however_they_are_planned():
 def test_a_method_may_have_seeds_of_its_own():
     methods = METHODS | {"labels": {"seeds": [0]}}
     pairs = choose_pairs({"students": ["a.1"], "teachers": ["b.1"]}, ZOO)
-    controls = [
-        (m, seed) for m, _, teacher, seed in transfers_of(pairs, methods, TEACHER_TARGETS) if teacher == NO_TEACHER
-    ]
+    controls = [(m, seed) for m, _, teacher, seed in transfers_of(pairs, methods) if teacher == NO_TEACHER]
     assert controls == [("self", 0), ("self", 1), ("labels", 0)]
     # so they share no job, for one job has one seed
     assert [block.targets for block in blocks_of(pairs, methods, 2)][2:] == [
@@ -111,7 +106,7 @@ def test_a_method_may_have_seeds_of_its_own():
 
 
 def test_open_blocks_take_their_teacher_from_the_wildcard():
-    blocks = {block.name: block for block in open_blocks(ZOO, METHODS, TEACHER_TARGETS)}
+    blocks = {block.name: block for block in open_blocks(ZOO, METHODS)}
     assert list(blocks) == ["kl_1", "dp_1", "controls_1"]
     assert blocks["dp_1"].named_targets({"teacher": "c.1"}) == [("dp", "c.1")]
     assert blocks["dp_1"].teachers({"teacher": "c.1"}) == ["c.1"]

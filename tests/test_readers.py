@@ -18,8 +18,8 @@ from transfer_atlas.images.index import index_images, read_index
 from transfer_atlas.images.pixels import decode_images, open_pixels
 from transfer_atlas.images.readers import open_images
 from transfer_atlas.images.views import Views
-from transfer_atlas.logits.inference import compute_logits
 from transfer_atlas.logits.storage import open_logits
+from transfer_atlas.logits.writers import compute_logits
 from transfer_atlas.zoo.build import build_model
 
 CLASSES, IMAGES = 50, 8  # per class

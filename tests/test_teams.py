@@ -116,15 +116,15 @@ def test_stages_by_hand():
     assert stages_of("matched", 20, accuracies) == [("b", 7), ("a", 7), ("c", 6)]
 
 
-def test_in_parallel_each_image_is_answered_by_the_most_confident(teachers):
+def test_in_parallel_the_most_confident_teaches_each_image(teachers):
     team = MostConfident(teachers, LABELS, DP)
     rows = np.array([50, 2, 40])
-    answers = team[1, rows]
-    expected = [teachers[name].answers[1, row] for name, row in (("c.t", 50), ("a.t", 2), ("b.t", 40))]
-    assert np.array_equal(answers, np.stack(expected))
+    logits = team[1, rows]
+    expected = [teachers[name].logits[1, row] for name, row in (("c.t", 50), ("a.t", 2), ("b.t", 40))]
+    assert np.array_equal(logits, np.stack(expected))
     assert team.correct.all()
     same = MostConfident({"x": teachers["a.t"], "y": teachers["a.t"]}, LABELS, replace(DP, calibrate=True))
-    assert np.array_equal(same[0, rows], teachers["a.t"].answers[0, rows])
+    assert np.array_equal(same[0, rows], teachers["a.t"].logits[0, rows])
 
 
 def test_a_team_in_parallel_knows_more_than_each(teach):
@@ -141,7 +141,7 @@ def test_a_soup_is_the_mean_of_its_students(teach, alone, student):
     states = [load_file(file) for file in files]
     model = student.build()
     model.load_state_dict({name: (states[0][name] + states[1][name]) / 2 for name in states[0]})
-    assert row["right_after"] == np.packbits(student.answer(model)).tobytes()
+    assert row["right_after"] == np.packbits(student.evaluate(model)).tobytes()
     assert (row["epochs"], row["epoch_objective"]) == (6, None)
 
 
@@ -204,7 +204,7 @@ def test_a_team_is_judged_beside_its_members(teach, alone, tmp_path):
 PAIRS = [
     {"student": s, "teacher": t} for s in ("s.1", "s.2") for t in ("a.1", "b.1", "c.1") if (s, t) != ("s.2", "c.1")
 ]
-METHODS = {"kl_dp": {"seeds": [0, 1], "epochs": 2, "image_share": 0.5}}
+METHODS = {"kl_dp": {"target": "most_confident", "seeds": [0, 1], "epochs": 2, "image_share": 0.5}}
 
 
 def test_a_team_teaches_the_students_whose_pairs_hold_it():
@@ -213,7 +213,7 @@ def test_a_team_teaches_the_students_whose_pairs_hold_it():
         "ways": ["sequential", "soup"],
         "teachers": {"two": ["a.1", "b.1"], "three": ["a.1", "b.1", "c.1"]},
     }
-    chosen = choose_teams(section, PAIRS, METHODS, ["kl_dp"])
+    chosen = choose_teams(section, PAIRS, METHODS)
     assert chosen[:4] == [("sequential", s, "two", seed) for s in ("s.1", "s.2") for seed in (0, 1)]
     assert {student for _, student, team, _ in chosen if team == "three"} == {"s.1"}
     assert students_of_soups(section, chosen) == {("kl_dp", p["student"], p["teacher"]) for p in PAIRS}
@@ -223,7 +223,7 @@ def test_a_team_teaches_the_students_whose_pairs_hold_it():
         ("s.2", 4, 0.5): 2,
         ("s.1", 6, 0.5): 2,
     }
-    assert choose_teams(None, PAIRS, METHODS, ["kl_dp"]) == trainings_of_teams(None, METHODS, []) == []
+    assert choose_teams(None, PAIRS, METHODS) == trainings_of_teams(None, METHODS, []) == []
 
 
 @pytest.mark.parametrize(
@@ -241,23 +241,23 @@ def test_a_team_teaches_the_students_whose_pairs_hold_it():
 def test_a_team_that_cannot_be_is_one_line(change, line):
     section = {"method": "kl_dp", "ways": ["matched"], "teachers": {"t": ["a.1"]}}
     with pytest.raises(InputError, match=line.replace(".", r"\.")):
-        choose_teams(section | change, PAIRS, METHODS, ["kl_dp"])
+        choose_teams(section | change, PAIRS, METHODS)
 
 
 @pytest.mark.parametrize("how", [{"target": "mutual"}, {"contrast": {"loss": "cd", "weight": 10}}])
-def test_a_team_gives_answers_and_nothing_else(how):
+def test_a_team_gives_logits_and_nothing_else(how):
     section = {"method": "kl_dp", "ways": ["parallel"], "teachers": {"t": ["a.1"]}}
-    with pytest.raises(InputError, match="'kl_dp' needs more of a teacher than its answers"):
-        choose_teams(section, PAIRS, {"kl_dp": METHODS["kl_dp"] | how}, ["kl_dp"])
+    with pytest.raises(InputError, match="'kl_dp' needs more of a teacher than its logits"):
+        choose_teams(section, PAIRS, {"kl_dp": METHODS["kl_dp"] | how})
 
 
 def test_a_soup_is_of_last_epochs():
     section = {"method": "kl_dp", "ways": ["soup"], "teachers": {"t": ["a.1"]}}
     methods = {"kl_dp": METHODS["kl_dp"] | {"keep_weights": "best"}}
     with pytest.raises(InputError, match="a soup is of last epochs, but 'kl_dp' has keep_weights: best"):
-        choose_teams(section, PAIRS, methods, ["kl_dp"])
+        choose_teams(section, PAIRS, methods)
 
 
 def test_teams_need_pairs_that_are_known():
     with pytest.raises(InputError, match="needs pairs that are known"):
-        choose_teams({"method": "kl_dp", "ways": ["soup"], "teachers": {"t": ["a.1"]}}, None, METHODS, ["kl_dp"])
+        choose_teams({"method": "kl_dp", "ways": ["soup"], "teachers": {"t": ["a.1"]}}, None, METHODS)

@@ -9,14 +9,14 @@ from conftest import write_teacher
 from safetensors.torch import load_file
 
 from transfer_atlas.images.views import Views
-from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.store.tables import read_table, write_excluded, write_table
 from transfer_atlas.transfer.block import run_block
-from transfer_atlas.transfer.knowledge import transfer_knowledge
-from transfer_atlas.transfer.loop import images_of, nested_subset, set_mode
+from transfer_atlas.transfer.lessons import Imitation
+from transfer_atlas.transfer.loop import set_mode, train_epochs
 from transfer_atlas.transfer.measures import describe_collapse, measure_transfer, top_classes
 from transfer_atlas.transfer.spec import TransferSpec, learning_rate
 from transfer_atlas.transfer.student import Teacher
+from transfer_atlas.transfer.subsets import images_of, nested_subset
 from transfer_atlas.transfer.weights import BestEpoch, SlowWeights
 from transfer_atlas.zoo.build import build_model, exclusion_of_weights
 
@@ -82,7 +82,7 @@ def test_a_student_taught_by_itself_stays_put(student, run):
 
 
 def test_a_teacher_that_is_the_student_changes_no_prediction(student, run):
-    itself = np.array(open_logits(student.logits))
+    itself = np.array(student.logits)
     row = run(replace(SPEC, lr=0.001), student, itself)
     assert (row["gain"], row["loss"]) == (0, 0)
 
@@ -125,8 +125,10 @@ def test_slow_weights_follow_by_their_tau(student):
     def weights(**slow):
         model = student.build()
         spec = replace(SPEC, slow_weights=slow or None)
-        own = open_logits(student.logits)
-        transfer_knowledge(spec, model, Views(PIXELS, [], 1, [], 0), LABELS, own, KNOWING.astype(np.float16), "cpu")
+        own = student.logits
+        views = Views(PIXELS, [], 1, [], 0)
+        lesson = Imitation(spec, model, views, LABELS, own, KNOWING.astype(np.float16))
+        train_epochs(spec, lesson, LABELS, "cpu")
         return model.state_dict()
 
     before, fast = student.build().state_dict(), weights()
@@ -168,7 +170,7 @@ def test_learning_rates_by_hand():
 
 def test_a_transfer_that_diverges_is_a_row_with_its_reason(student, run):
     row = run(replace(SPEC, lr=1e12), student, KNOWING)
-    assert row["remark"].startswith("diverged: the objective is not finite in epoch ")
+    assert row["remark"].startswith("diverged: the loss is not finite in epoch ")
     assert np.isnan(row["delta"])
     assert row["images"] == 60
 
@@ -315,7 +317,7 @@ def test_kept_weights_are_those_that_were_measured(student, tmp_path):
     assert not other.exists()
     model = student.build()
     model.load_state_dict(load_file(kept))
-    assert np.packbits(student.answer(model)).tobytes() == read_table(paths[0])["right_after"][0]
+    assert np.packbits(student.evaluate(model)).tobytes() == read_table(paths[0])["right_after"][0]
     # one that is wanted later is trained again, to the same table; the other stands
     before = [read_table(path) for path in paths]
     kept.unlink()
@@ -331,7 +333,7 @@ def test_the_weights_of_the_best_epoch_are_kept_on_request(student, tmp_path):
         run_block([spec], [path], student, teachers, 10, "code", keep={path: keep})
         model = student.build()
         model.load_state_dict(load_file(weights))
-        assert (~student.correct & student.answer(model)).mean() == read_table(path)[gain][0]
+        assert (~student.correct & student.evaluate(model)).mean() == read_table(path)[gain][0]
 
 
 def test_of_a_transfer_without_a_result_a_file_without_weights_is_kept(student, tmp_path):
@@ -358,10 +360,9 @@ def test_the_best_epoch_is_chosen_on_images_that_teach_nothing(student, run, tmp
 
 
 def test_a_best_epoch_is_the_first_of_equals():
-    accuracies = iter([0.2, 0.5, 0.5, 0.1])
-    best, network = BestEpoch(lambda network: next(accuracies)), torch.nn.Linear(1, 1)
-    for epoch in range(1, 5):
+    best, network = BestEpoch(), torch.nn.Linear(1, 1)
+    for epoch, accuracy in enumerate([0.2, 0.5, 0.5, 0.1], start=1):
         with torch.no_grad():
             network.weight.fill_(epoch)
-        best.see(network, epoch)
+        best.update(network, epoch, accuracy)
     assert (best.epoch, best.state["weight"].item()) == (2, 2)

@@ -350,7 +350,7 @@ def test_contrasts_and_models_that_teach_each_other_run_beside_the_rest(finished
     }
     overlay = overlay_of(finished, "features", {f"transfer.methods.{name}": how for name, how in methods.items()})
     jobs = planned(finished, "results/small/transfers.parquet", overlay=overlay)
-    asked = {"compute_features": 2, "answer_as_student": 2, "gather_transfers": 1}
+    asked = {"compute_features": 2, "predict_as_student": 2, "gather_transfers": 1}
     assert jobs == asked | {f"transfer_{name}": 1 for name in methods}
     snakemake(finished, "results/small/transfers.parquet", overlay=overlay)
     transfers = tables_of(finished)["transfers"].set_index("method")

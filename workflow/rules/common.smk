@@ -1,37 +1,59 @@
-"""The checked config and what all rule files share.
+"""The checked config, what this study makes, and the functions that several rule files share.
 
 INPUTS
     config  the merged config
 
 OUTPUTS
-    CONFIGS, TABLES, SUMMARIES  what this study ends with; the rule files that follow add to them
-    TAUGHT, FAMILIES   methods with a teacher, and families of models, that have pages of their own in the report
-    write_config       <results>/config.yaml, the config that the run really used
+    TABLES, TEXTS, METHODS  what `all` makes, and the methods of the transfers
+    write_config            <results>/config.yaml, the config that the run really used
 """
 
-from transfer_atlas.errors import InputError
-from transfer_atlas.study import config as study_config
 from transfer_atlas.jobs import gpus, lock
-from transfer_atlas.study import code, pairs, plan, sheet, sources, teams
+from transfer_atlas.study import config as study_config
+from transfer_atlas.study import (
+    code,
+    figures,
+    methods,
+    pairs,
+    plan,
+    sheet,
+    sources,
+    teams,
+)
 
 SCHEMAS = BASE / "workflow/schemas"
-CONFIG_SCHEMA = study_config.load_schema(SCHEMAS / "config.schema.yaml")
-
-try:
-    study_config.check_study(config, CONFIG_SCHEMA)
-except InputError as error:
-    raise WorkflowError(str(error))
+checked(
+    study_config.check_study,
+    config,
+    study_config.load_schema(SCHEMAS / "config.schema.yaml"),
+)
 
 STUDY = config["study"]
-# what the study has found, for the first page of the report
+# the first page of the report shows what the study has found
 SUMMARY = Path(f"results/{STUDY}/summary.txt")
 config["headline"] = SUMMARY.read_text() if SUMMARY.exists() else ""
 ZOO = {}
-TABLES = ["models", "classes", "complementarity", "flips_by_class"]
-SUMMARIES = []
-TAUGHT = []
-FAMILIES = ["convolution", "transformer", "mlp"]
-CONFIGS = ["<results>/config.yaml"]
+METHODS = config.get("transfer", {}).get("methods", {})
+
+# every table that `all` makes, and whether this study has it
+HAS_TABLE = {
+    "models": True,
+    "classes": True,
+    "complementarity": True,
+    "flips_by_class": True,
+    "pairs": METHODS,
+    "transfers": METHODS,
+    "histories": METHODS,
+    "deltas": METHODS,
+    "methods": METHODS,
+    "sweeps": "sweep" in config,
+    "teams": "teams" in config,
+    "agreement": "published" in config,
+}
+TABLES = [table for table, has_it in HAS_TABLE.items() if has_it]
+TEXTS = ["<results>/config.yaml", *["<results>/summary.txt"] * bool(METHODS)]
+if "tables" in config:
+    TABLES, TEXTS = checked(sources.given_tables, f"results/{STUDY}"), []
 
 # one job per GPU, unless --resources gpu=N says otherwise; without GPUs no cap, so that jobs run side by side
 if workflow.is_main_process and "gpu" not in workflow.global_resources:
@@ -56,7 +78,9 @@ wildcard_constraints:
 # a killed run leaves no lock behind: the kernel holds this one (profiles/default says nolock)
 onstart:
     lock.hold_lock(f".snakemake/transfer_atlas/{STUDY}.lock")
-    check_sources()
+    # parameters and no inputs, so that a dry run needs no images
+    for split in ("train", "evaluation") if "images" in config else ():
+        sources.image_files(config["images"], split)
 
 
 localrules:

@@ -1,39 +1,28 @@
-"""Input and parameter functions of all jobs, from their wildcards."""
+"""Functions that rule files share. They say what a job reads and depends on, given its wildcards.
+
+Functions stand apart from rules, as `snakemake --lint` asks.
+"""
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.study import code, sheet
+
+
+def checked(function, *arguments):
+    """Call a function of the package; bad input ends Snakemake with one line."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        raise WorkflowError(str(error))
 
 
 def code_of(script, *modules):
-    """Digest of the code that makes a job's numbers: its script, `modules` and all that they import."""
+    """Digest of the code that a job's results depend on: its script, `modules` and all that they import."""
     return code.digest_of_code(BASE / f"workflow/scripts/{script}.py", *modules)
 
 
 def growing(amount):
-    """A resource that grows with each attempt: what was killed for too little of it gets more."""
+    """A resource that grows with each attempt: a job that was killed for lack of it gets more."""
     return lambda wildcards, attempt: amount * attempt
-
-
-def weights_of(model):
-    """Weights file that a model is read from: trained here, fetched from the hub, or local."""
-    weights = ZOO[model]["weights"]
-    if weights == "hub" or weights.startswith(sheet.TRAINED_HERE):
-        return f"<results>/weights/{model}.safetensors"
-    return weights
-
-
-def source_of(wildcards):
-    """What of a model's row says where its weights come from."""
-    named = ("model", "architecture", "revision", "sha256")
-    return {key: cell for key, cell in ZOO[wildcards.model].items() if key in named}
-
-
-def pixels_of(model, split):
-    """Decoded images of a split in the geometry of a model."""
-    return f"<results>/pixels/{split}/{sheet.geometry_name(GEOMETRY[model])}.npy"
-
-
-def check_sources():
-    """Refuse to start without images; they are no inputs, and files of predictions are."""
-    for split in ("train", "evaluation") if "images" in config else ():
-        sources.image_files(config["images"], split)
 
 
 def images_for(*more):
@@ -43,6 +32,11 @@ def images_for(*more):
     return {key: config["images"][key] for key in (*reading, *columns, *more)}
 
 
+def pixels_of(model, split):
+    """Decoded images of a split in the geometry of a model."""
+    return f"<results>/pixels/{split}/{sheet.geometry_name(GEOMETRY[model])}.npy"
+
+
 def geometry_from_name(wildcards):
     """The geometry that a file name stands for."""
     return next(
@@ -50,28 +44,50 @@ def geometry_from_name(wildcards):
     )
 
 
-def recipe_of(wildcards):
-    """Training recipe that a model's row names."""
+def weights_of(model):
+    """Weights file of a model: trained here, fetched from the hub, or local."""
+    weights = ZOO[model]["weights"]
+    if weights == "hub" or weights.startswith(sheet.TRAINED_HERE):
+        return f"<results>/weights/{model}.safetensors"
+    return weights
+
+
+def settings_of(model):
+    """What the logits of a model depend on besides files: the fields of a StudyModel."""
+    return {
+        # not lookup(): it walks the whole zoo for each model, 40 seconds for a hub
+        "row": ZOO[model],
+        "input_size": GEOMETRY[model]["input_size"],
+        "classes": config["images"]["classes"],
+        "transforms": config["views"]["transforms"],
+        "seed": config["seed"],
+        "inference": config["inference"],
+    }
+
+
+def hub_source(wildcards):
+    """Parameter function: the cells of a model's row that say where its weights come from."""
+    columns = ("model", "architecture", "revision", "sha256")
+    return {key: cell for key, cell in ZOO[wildcards.model].items() if key in columns}
+
+
+def training_recipe(wildcards):
+    """Parameter function: the training recipe that a model's row names."""
     name = ZOO[wildcards.model]["weights"].removeprefix(sheet.TRAINED_HERE)
     return config["zoo"]["recipes"][name]
 
 
-def train_pixels_of(wildcards):
-    """Training images in the geometry of a model."""
-    return pixels_of(wildcards.model, "train")
-
-
 def logits_inputs(splits, stored):
-    """Input function of one model's job: its weights, and images and, where they are stored, pixels of the splits."""
+    """Input function of one model's job; `stored` says whether decoded images are on disk."""
 
     def inputs(wildcards):
-        found = {
+        files = {
             "weights": weights_of(wildcards.model),
             "indexes": [f"<results>/images/{split}.parquet" for split in splits],
         }
         if stored:
-            found["pixels"] = [pixels_of(wildcards.model, split) for split in splits]
-        return found
+            files["pixels"] = [pixels_of(wildcards.model, split) for split in splits]
+        return files
 
     return inputs
 
@@ -82,10 +98,9 @@ def passing_of(wildcards):
 
 
 def class_inputs(wildcards):
-    """What similarities of classes come from, besides their names."""
-    if config["complementarity"]["class_similarity"] == "text":
-        return {}
-    return CLASS_SOURCES
+    """Input function: what similarities of classes come from, besides their names."""
+    from_names = config["complementarity"]["class_similarity"] == "text"
+    return {} if from_names else CLASS_SOURCES
 
 
 def figure_files(name, category):
@@ -96,7 +111,7 @@ def figure_files(name, category):
             f"<results>/figures/{name}.png",
             caption=f"../report/{name}.rst",
             category=category,
-            # beside those of one method or family alone
+            # beside the figures of one method or family alone
             subcategory=None if category == "Complementarity" else "whole study",
             labels={"figure": name.replace("_", " ")},
         ),

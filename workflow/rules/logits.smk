@@ -4,14 +4,15 @@ INPUTS
     <results>/pixels/{split}/{geometry}.npy, weights of the model
 
 OUTPUTS
-    compute_logits  <results>/logits/{split}/{model}.npy  float16 [views, images, classes], or the largest of each image
-                    <results>/predictions/{split}/{model}.parquet  one row per image
-                    <results>/confusions/{model}.npy  float32 [classes, classes], mean softmax per class
+    compute_logits    <results>/logits/{split}/{model}.npy  float16 [views, images, classes], or the largest of each image
+                      <results>/predictions/{split}/{model}.parquet  one row per image
+                      <results>/confusions/{model}.npy  float32 [classes, classes], mean softmax per class
+    compute_features  <results>/features/transfer/{model}.npy  float16 [views, images, features], where a method needs them
 
 STEPS
-    One job serves both splits, because loading a model costs more than asking it. Evaluation images have view 0
-    alone; transfer images have all views of the config, and are shown to models that learn or teach only. Of the others,
-    one whose geometry no other model has decodes its images itself, and they are not stored.
+    One job serves both splits, because loading a model costs more than a pass over the images. Evaluation images have
+    view 0 alone; transfer images have all views of the config, and are shown only to models that learn or teach. Of the
+    other models, one whose geometry no other model has decodes its images itself, and they are not stored.
 """
 
 import re
@@ -28,7 +29,7 @@ PREDICTIONS = [f"<results>/predictions/evaluation/{model}.parquet" for model in 
 CLASS_SOURCES = {"confusions": [f"<results>/confusions/{model}.npy" for model in ZOO]}
 
 
-# not temp(): one more model of a geometry would have its images decoded anew and all its other models asked again
+# not temp(): with one more model of a geometry its images would be decoded again, and its other models computed again
 GEOMETRIES = Counter(map(sheet.geometry_name, GEOMETRY.values()))
 ALONE = {
     model
@@ -40,6 +41,7 @@ KINDS = {
     "predictions": set(ZOO) - LEARN_OR_TEACH - ALONE,
     "predictions_alone": ALONE,
 }
+
 
 for kind, models in KINDS.items():
     views = VIEWS if kind == "logits" else {"evaluation": VIEWS["evaluation"]}
@@ -67,15 +69,33 @@ for kind, models in KINDS.items():
                 gpu=1,
                 tasks=1,
             params:
-                # not lookup(): it walks the whole zoo for each model, 40 seconds for a hub
-                row=lambda wildcards: ZOO[wildcards.model],
-                input_size=lambda wildcards: GEOMETRY[wildcards.model]["input_size"],
-                classes=lookup("images/classes", within=config),
+                model=lambda wildcards: settings_of(wildcards.model),
                 views=views,
                 passing=passing_of if models is ALONE else None,
-                transforms=lookup("views/transforms", within=config),
-                seed=lookup("seed", within=config),
-                inference=lookup("inference", within=config),
                 code=code_of("compute_logits"),
             script:
                 "../scripts/compute_logits.py"
+
+
+# a pass of its own, so that a method that compares features can join a study that has its logits
+rule compute_features:
+    input:
+        weights=lambda wildcards: weights_of(wildcards.model),
+        pixels=lambda wildcards: pixels_of(wildcards.model, "transfer"),
+        index="<results>/images/transfer.parquet",
+        predictions="<results>/predictions/evaluation/{model}.parquet",
+    output:
+        "<results>/features/transfer/{model}.npy",
+    log:
+        "<logs>/compute_features/{model}.log",
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+        gpu=1,
+        tasks=1,
+    params:
+        model=lambda wildcards: settings_of(wildcards.model),
+        views=lookup("views/count", within=config),
+        code=code_of("compute_features"),
+    script:
+        "../scripts/compute_features.py"

@@ -1,42 +1,29 @@
-"""The pairs that are transferred, and which jobs that makes.
+"""The pairs that are transferred, and the jobs of their transfers.
 
 INPUTS
-    config["pairs"], config["transfer"], config["teams"]
+    config["pairs"], config["transfer"], config["sweep"], config["teams"]
     <results>/complementarity.parquet, <results>/models.parquet  where pairs are chosen from the comparison
 
 OUTPUTS
-    PAIRS, BLOCKS, METHODS, TEAMS
+    PAIRS, BLOCKS, SWEEPS, TEAMS
     select_pairs  <results>/pairs.parquet  the pairs of a grid or a file, and why
     choose_pairs  the same, chosen once all models are compared
     estimate      <results>/estimate.txt  what the study will take; only where it is asked for
 """
 
-METHODS = config["transfer"]["methods"]
-TEACHER_TARGETS = study_config.teacher_targets(CONFIG_SCHEMA)
-TAUGHT = plan.taught_methods(METHODS, TEACHER_TARGETS)
 CHOSEN_LATER = "choose" in config["pairs"]
+# None where they are chosen later
+PAIRS = checked(
+    pairs.check_students if CHOSEN_LATER else pairs.choose_pairs, config["pairs"], ZOO
+)
+# every (way, student, team, seed)
+TEAMS = checked(teams.choose_teams, config.get("teams"), PAIRS, METHODS)
 
-try:
-    if CHOSEN_LATER:
-        pairs.check_students(config["pairs"], ZOO)
-    else:
-        PAIRS = pairs.choose_pairs(config["pairs"], ZOO)
-    # every (way, student, team, seed)
-    TEAMS = teams.choose_teams(
-        config.get("teams"),
-        None if CHOSEN_LATER else PAIRS,
-        METHODS,
-        TAUGHT,
-    )
-except InputError as error:
-    raise WorkflowError(str(error))
-
-TABLES += ["pairs", "transfers"]
-SUMMARIES.append("<results>/summary.txt")
+SWEEPS = plan.sweeps_of(config.get("sweep", {}))
 
 
 if CHOSEN_LATER:
-    BLOCKS = plan.open_blocks(ZOO, METHODS, TEACHER_TARGETS)
+    BLOCKS = plan.open_blocks(ZOO, METHODS)
     if workflow.is_main_process:
         logger.info(
             "Pairs are chosen once all models are compared; their transfers are planned then."
@@ -63,7 +50,6 @@ else:
         PAIRS,
         METHODS,
         config["transfer"]["pairs_per_job"],
-        TEACHER_TARGETS,
         teams.students_of_soups(config.get("teams"), TEAMS),
     )
 
@@ -80,7 +66,7 @@ else:
             geometry=GEOMETRY,
             views=lookup("views/count", within=config),
             top=lookup("inference/top_logits", within=config),
-            trainings=lambda wildcards: all_trainings(),
+            trainings=planned_trainings,
             code=code_of("estimate"),
         script:
             "../scripts/estimate.py"

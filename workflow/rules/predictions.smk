@@ -13,10 +13,7 @@ OUTPUTS
 PREDICTIONS = "<results>/predictions/evaluation"
 CLASS_SOURCES = {"predictions": PREDICTIONS}
 
-try:
-    PREDICTION_FILES = sources.prediction_files(config["predictions"]["files"])
-except InputError as error:
-    raise WorkflowError(str(error))
+PREDICTION_FILES = checked(sources.prediction_files, config["predictions"]["files"])
 
 
 rule import_predictions:

@@ -3,16 +3,13 @@
 INPUTS
     TEAMS  every (way, student, team, seed) (pairs.smk)
     config["teams"]
-    what transfers read; <results>/transfers/... of the members alone, for a soup with the weights that these end with
+    what transfers read; for a soup also the weights of the transfers from its members alone
 
 OUTPUTS
     team_<way>    <results>/teams/<way>/{student}/{team}/{seed}.parquet
-    gather_teams  <results>/teams.parquet  each beside the transfers from its members alone
 """
 
 import re
-
-TABLES += ["teams"] * bool(TEAMS)
 
 for way in config["teams"]["ways"] if TEAMS else ():
 
@@ -39,27 +36,8 @@ for way in config["teams"]["ways"] if TEAMS else ():
             way=way,
             teachers=members_of,
             method=config["teams"]["method"],
-            recipe=recipe_of_method(config["teams"]["method"]),
-            student=student_of,
+            recipe=methods.recipe(METHODS[config["teams"]["method"]]),
+            student=lambda wildcards: trained_settings(wildcards.student),
             code=code_of("team"),
         script:
             "../scripts/team.py"
-
-
-if TEAMS:
-
-    rule gather_teams:
-        input:
-            unpack(all_teams),
-        output:
-            "<results>/teams.parquet",
-        log:
-            "<logs>/gather_teams.log",
-        localrule: True
-        resources:
-            mem_mb=growing(1000),
-            runtime=growing(30),
-        params:
-            code=code_of("gather_teams"),
-        script:
-            "../scripts/gather_teams.py"

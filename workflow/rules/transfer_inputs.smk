@@ -1,137 +1,127 @@
-"""Input and parameter functions of the jobs that teach a student by one teacher, from their wildcards."""
+"""Functions for the transfers. They say what is planned, what a job reads and what is gathered."""
 
 
-def transfers_planned():
+def row_file(folder, row, suffix=".parquet"):
+    """File of one transfer (method, student, teacher, seed) or team (way, student, team, seed)."""
+    return f"<results>/{folder}/{'/'.join(map(str, row))}{suffix}"
+
+
+def planned_transfers():
     """Every (method, student, teacher, seed); where pairs are chosen later, once they are."""
-    if CHOSEN_LATER:
-        import pyarrow.parquet  # not at every start
+    if not CHOSEN_LATER:
+        return plan.transfers_of(PAIRS, METHODS)
+    import pyarrow.parquet  # not at every start
 
-        chosen = checkpoints.choose_pairs.get().output[0]
-        found = pyarrow.parquet.read_table(chosen).to_pylist()
-    else:
-        found = PAIRS
-    return plan.transfers_of(found, METHODS, TEACHER_TARGETS)
+    chosen = checkpoints.choose_pairs.get().output[0]
+    return plan.transfers_of(pyarrow.parquet.read_table(chosen).to_pylist(), METHODS)
 
 
-def all_transfers(wildcards):
-    """Files of all transfers."""
-    return [
-        f"<results>/transfers/{method}/{student}/{teacher}/{seed}.parquet"
-        for method, student, teacher, seed in transfers_planned()
-    ]
-
-
-def all_points():
-    """(key, value, file) of every transfer of every sweep."""
-    return [
-        (key, value, f"<results>/{folder}/{'/'.join(map(str, transfer))}.parquet")
-        for key, value, folder, transfer in plan.points_of(
-            SWEEPS, METHODS, transfers_planned()
-        )
-    ]
-
-
-def all_trainings():
-    """(student, epochs, share of the transfer images) of all that is trained for transfers."""
-    transfers = plan.trainings_of(SWEEPS, METHODS, transfers_planned())
+def planned_trainings(wildcards):
+    """Parameter function: (student, epochs, share of the transfer images) of every training for a transfer."""
+    transfers = plan.trainings_of(SWEEPS, METHODS, planned_transfers())
     return transfers + teams.trainings_of_teams(config.get("teams"), METHODS, TEAMS)
 
 
-def recipe_of_method(method):
-    """What a transfer by a method depends on; a seed more is a job more, and no other recipe."""
-    apart = ("seeds", "keep_weights")
-    return {key: value for key, value in METHODS[method].items() if key not in apart}
+def transfer_files(student, teachers, as_student=False):
+    """Files of one student and of teachers that do not learn.
 
-
-def recipes_of(block, sweep):
-    """Parameter function of a block's recipes."""
-    recipes = {method: recipe_of_method(method) for method in block.methods}
-    if sweep is None:
-        return recipes
-    return lambda wildcards: sweep.recipes(recipes, wildcards.value)
-
-
-def kept_at_best(block):
-    """Methods of a block whose weights are kept as they were after the best epoch, not the last."""
-    return [name for name in block.methods if METHODS[name]["keep_weights"] == "best"]
-
-
-def log_of(block, sweep):
-    """Log of a block's jobs; with the value of a sweep and the teacher in it where these are wildcards."""
-    value = f"{sweep.key}/{{value}}/" if sweep else ""
-    teacher = "{teacher}/" if plan.ANY_TEACHER in dict(block.targets).values() else ""
-    return f"<logs>/transfer_{block.name}/{value}{{student}}/{teacher}{{seed}}.log"
-
-
-def inputs_of_transfer(student, teachers, methods=()):
-    """What a job reads that teaches a student by some methods; the student comes first in lists."""
-    models = [student, *teachers]
-    as_student = any(
-        METHODS[method]["teacher_evaluated_on"] == "student_input" for method in methods
-    )
+    `as_student` takes the teachers' predictions on the evaluation images in the student's input.
+    """
     asked = f"as_student/{student}" if as_student else "evaluation"
     return {
-        "weights": weights_of(student),
-        "transfer_pixels": pixels_of(student, "transfer"),
-        "evaluation_pixels": pixels_of(student, "evaluation"),
-        "logits": [f"<results>/logits/transfer/{model}.npy" for model in models],
-        "predictions": [
-            f"<results>/predictions/evaluation/{student}.parquet",
-            *(
-                f"<results>/predictions/{asked}/{teacher}.parquet"
-                for teacher in teachers
-            ),
+        "student_weights": weights_of(student),
+        "student_transfer_pixels": pixels_of(student, "transfer"),
+        "student_evaluation_pixels": pixels_of(student, "evaluation"),
+        "student_logits": f"<results>/logits/transfer/{student}.npy",
+        "student_predictions": f"<results>/predictions/evaluation/{student}.parquet",
+        "teacher_logits": [
+            f"<results>/logits/transfer/{name}.npy" for name in teachers
+        ],
+        "teacher_predictions": [
+            f"<results>/predictions/{asked}/{name}.parquet" for name in teachers
         ],
     }
 
 
 def transfer_inputs(block):
     """Input function of one block of transfers."""
-    contrasts = any("contrast" in METHODS[method] for method in block.methods)
 
     def inputs(wildcards):
-        teachers = block.teachers(wildcards)
-        found = inputs_of_transfer(wildcards.student, teachers, block.methods)
-        if contrasts:
-            found["features"] = [
-                f"<results>/features/transfer/{teacher}.npy" for teacher in teachers
+        names = block.teachers(wildcards)
+        files = transfer_files(
+            wildcards.student, names, block.evaluates_in_student_input
+        )
+        if block.needs_features:
+            files["teacher_features"] = [
+                f"<results>/features/transfer/{name}.npy" for name in names
             ]
-        if learns_too(block):
-            of_each = [inputs_of_transfer(teacher, []) for teacher in teachers]
-            for name in ("weights", "transfer_pixels", "evaluation_pixels"):
-                found[f"teacher_{name}"] = [of_one[name] for of_one in of_each]
-        return found
+        if block.teachers_learn:
+            files["teacher_weights"] = list(map(weights_of, names))
+            for split in ("transfer", "evaluation"):
+                pixels = [pixels_of(name, split) for name in names]
+                files[f"teacher_{split}_pixels"] = pixels
+        return files
 
     return inputs
 
 
-def learns_too(block):
-    """Whether the teachers of a block are trained as well."""
-    return any(METHODS[method].get("target") == "mutual" for method in block.methods)
+def trained_settings(model):
+    """What a transfer depends on besides files and recipe, of a model that is trained."""
+    return settings_of(model) | {"views": config["views"]["count"]}
 
 
 def settings_of_teachers(block):
-    """Parameter function: what the teachers of a block depend on, where they learn too."""
+    """Parameter function: the settings of the teachers of a block, where they learn too."""
     return lambda wildcards: [
-        settings_of(teacher)
+        trained_settings(teacher)
         for teacher in block.teachers(wildcards)
-        if learns_too(block)
+        if block.teachers_learn
     ]
 
 
-def settings_of(model):
-    """What a transfer depends on besides files and recipe, of a model that learns."""
+def members_of(wildcards):
+    """Parameter function: models of a team, in the order of the config."""
+    return config["teams"]["teachers"][wildcards.team]
+
+
+def team_inputs(way):
+    """Input function of one team's job."""
+
+    def inputs(wildcards):
+        names, method = members_of(wildcards), METHODS[config["teams"]["method"]]
+        files = transfer_files(
+            wildcards.student, names, methods.evaluates_in_student_input(method)
+        )
+        if way == teams.SOUP:
+            singles = teams.single_transfers(
+                config["teams"], wildcards.student, wildcards.team, wildcards.seed
+            )
+            files["single_weights"] = [
+                row_file("transfers", row, ".safetensors") for row in singles
+            ]
+        return files
+
+    return inputs
+
+
+def sweep_points():
+    """(key, value, file) of every transfer of every sweep."""
+    return [
+        (key, value, row_file(folder, transfer))
+        for key, value, folder, transfer in plan.points_of(
+            SWEEPS, METHODS, planned_transfers()
+        )
+    ]
+
+
+def all_teams(wildcards):
+    """Input function: files of all teams, and of the transfers from their members alone."""
+    singles = [
+        row_file("transfers", row)
+        for _, *team in TEAMS
+        for row in teams.single_transfers(config["teams"], *team)
+    ]
     return {
-        "row": ZOO[model],
-        "input_size": GEOMETRY[model]["input_size"],
-        "classes": config["images"]["classes"],
-        "views": config["views"]["count"],
-        "transforms": config["views"]["transforms"],
-        "seed": config["seed"],
-        "inference": config["inference"],
+        "teams": [row_file("teams", team) for team in TEAMS],
+        "singles": list(dict.fromkeys(singles)),
     }
-
-
-def student_of(wildcards):
-    """Parameter function: the settings of the student."""
-    return settings_of(wildcards.student)

@@ -13,22 +13,18 @@ OUTPUTS
 
 import re
 
-try:
-    ZOO |= sheet.read_zoo(
-        config["zoo"]["sheet"],
-        study_config.load_schema(SCHEMAS / "zoo.schema.yaml"),
-        config["zoo"]["recipes"],
+ZOO |= checked(
+    sheet.read_zoo,
+    config["zoo"]["sheet"],
+    study_config.load_schema(SCHEMAS / "zoo.schema.yaml"),
+    config["zoo"]["recipes"],
+)
+GEOMETRY = {
+    model: checked(
+        sheet.geometry_of, row, config.get("geometry", {}), config["zoo"]["sheet"]
     )
-    GEOMETRY = {
-        model: sheet.geometry_of(
-            row, config.get("geometry", {}), config["zoo"]["sheet"]
-        )
-        for model, row in ZOO.items()
-    }
-except InputError as error:
-    raise WorkflowError(str(error))
-
-
+    for model, row in ZOO.items()
+}
 TRAINED = [
     model for model in ZOO if ZOO[model]["weights"].startswith(sheet.TRAINED_HERE)
 ]
@@ -44,7 +40,7 @@ rule fetch_weights:
         model="|".join(map(re.escape, FETCHED)) or "none",
     localrule: True
     params:
-        row=source_of,
+        row=hub_source,
         classes=lookup("images/classes", within=config),
         code=code_of("fetch_weights"),
     script:
@@ -53,7 +49,7 @@ rule fetch_weights:
 
 rule train_model:
     input:
-        pixels=train_pixels_of,
+        pixels=lambda wildcards: pixels_of(wildcards.model, "train"),
         index="<results>/images/train.parquet",
     output:
         "<results>/weights/{model}.safetensors",
@@ -68,7 +64,7 @@ rule train_model:
         tasks=1,
     params:
         row=lambda wildcards: ZOO[wildcards.model],
-        recipe=recipe_of,
+        recipe=training_recipe,
         input_size=lambda wildcards: GEOMETRY[wildcards.model]["input_size"],
         classes=lookup("images/classes", within=config),
         code=code_of("train_model"),

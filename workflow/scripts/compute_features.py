@@ -1,4 +1,4 @@
-"""Ask one model about the features of the transfer images in all views."""
+"""Compute the features of the transfer images in all views, for one model."""
 
 from transfer_atlas.jobs.gpus import claim_gpu
 from transfer_atlas.jobs.log import logged
@@ -7,11 +7,19 @@ with logged(snakemake.log[0]):
     claim_gpu()
     import torch
 
-    from transfer_atlas.logits.features import store_features
-    from transfer_atlas.transfer.student import student_of_job
+    from transfer_atlas.logits.features import write_features
+    from transfer_atlas.logits.model import StudyModel
     from transfer_atlas.zoo.build import default_device
 
+    inputs, params = snakemake.input, snakemake.params
     torch.set_num_threads(snakemake.threads)
-    model = student_of_job(snakemake.params.model, snakemake.input, default_device())
-    minutes = snakemake.config["transfer"]["checkpoint_minutes"]  # no parameter: it reruns nothing
-    store_features(model, snakemake.output[0], minutes, snakemake.params.code)
+    write_features(
+        model=StudyModel(**params.model, weights=inputs.get("weights") or None, device=default_device()),
+        index=inputs.index,
+        pixels=inputs.pixels,
+        views=params.views,
+        predictions=inputs.predictions,
+        output=snakemake.output[0],
+        minutes=snakemake.config["transfer"]["checkpoint_minutes"],  # no parameter: it reruns nothing
+        code=params.code,
+    )

@@ -8,16 +8,16 @@ with logged(snakemake.log[0]):
     import torch
 
     from transfer_atlas.transfer.spec import TransferSpec
-    from transfer_atlas.transfer.student import Teacher, student_of_job
+    from transfer_atlas.transfer.student import open_student, open_teachers
     from transfer_atlas.transfer.teams import TeamSpec, teach_as_team
     from transfer_atlas.zoo.build import default_device
 
     params, inputs, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
     torch.set_num_threads(snakemake.threads)
-    student = student_of_job(params.student, inputs, default_device())
-    teachers = list(map(Teacher, inputs.logits[1:], inputs.predictions[1:]))
+    student = open_student(params.student, inputs, default_device())
+    teachers = open_teachers(params.teachers, [], inputs, student.device)
     recipe = TransferSpec(params.method, wildcards.student, None, int(wildcards.seed), **params.recipe)
     spec = TeamSpec(params.way, wildcards.team, tuple(params.teachers), recipe)
     minutes = snakemake.config["transfer"]["checkpoint_minutes"]  # no parameter: it reruns nothing
-    students = list(inputs.get("students", []))
-    teach_as_team(spec, snakemake.output[0], student, teachers, students, minutes, params.code)
+    single_weights = list(inputs.get("single_weights", []))
+    teach_as_team(spec, snakemake.output[0], student, teachers, single_weights, minutes, params.code)

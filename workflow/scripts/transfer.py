@@ -9,13 +9,13 @@ with logged(snakemake.log[0]):
 
     from transfer_atlas.transfer.block import run_block
     from transfer_atlas.transfer.spec import TransferSpec
-    from transfer_atlas.transfer.student import student_of_job, teachers_of_job
+    from transfer_atlas.transfer.student import open_student, open_teachers
     from transfer_atlas.zoo.build import default_device
 
     params, inputs, wildcards = snakemake.params, snakemake.input, snakemake.wildcards
     torch.set_num_threads(snakemake.threads)
-    student = student_of_job(params.student, inputs, default_device())
-    teachers = teachers_of_job(params.teachers, params.learning_teachers, inputs, student.device)
+    student = open_student(params.student, inputs, default_device())
+    teachers = open_teachers(params.teachers, params.learning_teachers, inputs, student.device)
     specs = [
         TransferSpec(method, wildcards.student, teacher, int(wildcards.seed), **params.methods[method])
         for method, teacher in params.targets

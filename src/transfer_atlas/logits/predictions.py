@@ -1,4 +1,4 @@
-"""What logits say: the predictions table, and what a model answers to a class on average."""
+"""What logits say: the predictions table, and the mean softmax over the images of each class."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import torch
 
 
 class ClassMeans:
-    """What a model answers to the images of each class, on average."""
+    """Mean softmax over the images of each class."""
 
     def __init__(self, classes):
         """Begin without images."""
@@ -34,11 +34,11 @@ def predict(index, logits):
     Returns:
         DataFrame of the predictions table.
     """
-    return predictions_table(index, answer_columns(logits, index["label"]))
+    return predictions_table(index, prediction_columns(logits, index["label"]))
 
 
-def answer_columns(logits, labels):
-    """What the predictions table says of logits [images, classes]: dict of column to tensor [images]."""
+def prediction_columns(logits, labels):
+    """Columns of the predictions table that follow from logits [images, classes]: dict of column to tensor [images]."""
     labels = torch.tensor(np.asarray(labels), dtype=torch.long)
     probabilities = logits.double().softmax(dim=1)  # [images, classes]
     prediction = logits.argmax(dim=1)
@@ -51,7 +51,7 @@ def answer_columns(logits, labels):
 
 
 def predictions_table(index, columns):
-    """The predictions table of an images table and its `answer_columns`."""
+    """The predictions table of an images table and its `prediction_columns`."""
     return pd.DataFrame(
         {"image": index["image"], "label": index["label"], **{name: column.numpy() for name, column in columns.items()}}
     )

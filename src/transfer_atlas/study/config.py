@@ -11,6 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from transfer_atlas.errors import InputError, did_you_mean
+from transfer_atlas.study.methods import evaluates_in_student_input, has_teacher, keeps_best, teacher_learns
 
 # what a study of predictions made elsewhere has no use for
 OF_IMAGES = (
@@ -63,11 +64,11 @@ def check_study(config, schema):
             raise InputError(
                 f"config: method '{name}' has no target, so its label_weight must be 1 (it is {method['label_weight']})"
             )
-        if method["teacher_evaluated_on"] == "student_input" and not _asks_teacher(method, schema):
+        if evaluates_in_student_input(method) and not _has_frozen_teacher(method):
             raise InputError(
                 f"config: method '{name}' has teacher_evaluated_on: student_input, so it must have a teacher that does not learn"
             )
-        if method["keep_weights"] == "best" and not method["select_share"]:
+        if keeps_best(method) and not method["select_share"]:
             raise InputError(f"config: method '{name}' has keep_weights: best, so its select_share must be above 0")
     for transform in config.get("views", {}).get("transforms", []):
         known = schema["properties"]["views"]["properties"]["transforms"]["options"][transform["name"]]
@@ -88,17 +89,15 @@ def _apply_fidelity(transfer, schema):
     methods = transfer.setdefault("methods", copy.deepcopy(default))
     for method in filter(lambda method: isinstance(method, dict), methods.values()):
         method.setdefault("double_softmax", True)
-        if _asks_teacher(method, schema):
+        if _has_frozen_teacher(method):
             method.setdefault("teacher_evaluated_on", "student_input")
         if "slow_weights" in method:
             method.setdefault("spare_right", True)
             method["slow_weights"] = {"reset": True} | method["slow_weights"]
 
 
-def _asks_teacher(method, schema):
-    """Whether a method has a teacher that stays as it is."""
-    target = method.get("target")
-    return target != "mutual" and (target in teacher_targets(schema) or "contrast" in method)
+def _has_frozen_teacher(method):
+    return has_teacher(method) and not teacher_learns(method)
 
 
 def _remove_nulls(value):
@@ -135,12 +134,6 @@ def used_config(config, zoo):
     if used["complementarity"]["class_similarity"] != "text":
         del used["complementarity"]["text_model"]
     return used
-
-
-def teacher_targets(schema):
-    """Targets of a method that ask a teacher, as the schema of the config says."""
-    methods = schema["properties"]["transfer"]["properties"]["methods"]
-    return methods["additionalProperties"]["properties"]["target"]["needs_teacher"]
 
 
 def check(value, schema, where):

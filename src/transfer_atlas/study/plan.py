@@ -1,7 +1,18 @@
 """Which process makes which transfers."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from transfer_atlas.study.methods import (
+    controls,
+    evaluates_in_student_input,
+    keeps_best,
+    keeps_weights,
+    needs_features,
+    recipe,
+    teacher_learns,
+    with_teacher,
+)
 
 ANY_TEACHER = "{teacher}"  # wildcard, where the pairs are not known yet
 NO_TEACHER = "none"  # path part of the controls; no model can have it, since model names hold a dot
@@ -16,12 +27,14 @@ class Block:
         name: method and a number within it, or `controls_<n>`.
         students: names.
         targets: the (method, teacher) of each transfer.
-        kept: of these, the ones whose students' weights are kept.
+        methods: dict of each method of `targets` to its entry in the config.
+        kept: the targets whose students' weights are saved.
     """
 
     name: str
     students: tuple[str, ...]
     targets: tuple[tuple[str, str], ...]
+    methods: dict = field(compare=False)
     kept: tuple[tuple[str, str], ...] = ()
 
     def teachers(self, wildcards):
@@ -33,13 +46,40 @@ class Block:
         names = {ANY_TEACHER: wildcards.get("teacher"), NO_TEACHER: None}
         return [(method, names.get(teacher, teacher)) for method, teacher in self.targets]
 
+    def recipes(self, sweep=None):
+        """Parameter of a job: dict of method to its recipe; of wildcards where `sweep` varies one of its keys."""
+        if sweep is None:
+            return {name: recipe(method) for name, method in self.methods.items()}
+        return lambda wildcards: sweep.recipes(self.methods, wildcards.value)
+
+    def log_name(self, sweep=None):
+        """Log of a job without its suffix; with the value of a sweep and the teacher where these are wildcards."""
+        value = f"{sweep.key}/{{value}}/" if sweep else ""
+        teacher = "{teacher}/" if ANY_TEACHER in dict(self.targets).values() else ""
+        return f"{self.name}/{value}{{student}}/{teacher}{{seed}}"
+
     @property
-    def methods(self):
-        """Names of the methods."""
-        return list(dict.fromkeys(method for method, _ in self.targets))
+    def kept_at_best(self):
+        """Methods whose weights are saved as they were after the best epoch, not the last."""
+        return [name for name, method in self.methods.items() if keeps_best(method)]
+
+    @property
+    def evaluates_in_student_input(self):
+        """Whether the teachers are evaluated in the student's input."""
+        return any(map(evaluates_in_student_input, self.methods.values()))
+
+    @property
+    def needs_features(self):
+        """Whether the teachers' features are compared."""
+        return any(map(needs_features, self.methods.values()))
+
+    @property
+    def teachers_learn(self):
+        """Whether the teachers are trained too."""
+        return any(map(teacher_learns, self.methods.values()))
 
 
-def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets, kept=frozenset()):
+def transfer_blocks(pairs, methods, pairs_per_job, kept=frozenset()):
     """Group transfers into jobs: one process imports torch once and serves a whole block.
 
     A block never mixes methods that have a teacher, so that a new method adds jobs and touches none; the controls of a
@@ -50,7 +90,6 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets, kept=frozens
         pairs: of `choose_pairs`.
         methods: config section `transfer.methods`.
         pairs_per_job: most transfers of one student and method in a process.
-        teacher_targets: targets that ask a teacher.
         kept: (method, student, teacher) of transfers whose weights are kept whatever the method says.
 
     Returns:
@@ -59,61 +98,48 @@ def transfer_blocks(pairs, methods, pairs_per_job, teacher_targets, kept=frozens
     teachers_of = defaultdict(list)
     for pair in pairs:
         teachers_of[pair["student"]].append(pair["teacher"])
-    taught, controls = _split(methods, teacher_targets)
-    students_of = {method: defaultdict(list) for method in taught}
+    students_of = {method: defaultdict(list) for method in with_teacher(methods)}
     for student, teachers in teachers_of.items():
         for start in range(0, len(teachers), pairs_per_job):
-            for method in taught:
+            for method in students_of:
                 targets = tuple((method, teacher) for teacher in teachers[start : start + pairs_per_job])
-                keeps = _keeps(methods, method)
-                of_these = tuple(t for t in targets if keeps or (method, student, t[1]) in kept)
-                students_of[method][targets, of_these].append(student)
+                keeps = keeps_weights(methods[method])
+                kept_targets = tuple(t for t in targets if keeps or (method, student, t[1]) in kept)
+                students_of[method][targets, kept_targets].append(student)
     blocks = [
-        Block(f"{method}_{number}", tuple(students), targets, of_these)
-        for method in taught
-        for number, ((targets, of_these), students) in enumerate(students_of[method].items(), start=1)
+        Block(f"{method}_{number}", tuple(students), targets, {method: methods[method]}, kept_targets)
+        for method, of_method in students_of.items()
+        for number, ((targets, kept_targets), students) in enumerate(of_method.items(), start=1)
     ]
-    return blocks + _control_blocks(controls, methods, tuple(teachers_of))
+    return blocks + _control_blocks(methods, tuple(teachers_of))
 
 
-def open_blocks(models, methods, teacher_targets):
+def open_blocks(models, methods):
     """Blocks for pairs that are chosen later: one per method, each of its jobs one transfer.
 
     Args:
         models: names of all models that may be students.
         methods: as in `transfer_blocks`.
-        teacher_targets: as in `transfer_blocks`.
     """
-    taught, controls = _split(methods, teacher_targets)
     blocks = []
-    for method in taught:
+    for method in with_teacher(methods):
         targets = ((method, ANY_TEACHER),)
-        blocks.append(Block(f"{method}_1", tuple(models), targets, targets if _keeps(methods, method) else ()))
-    return blocks + _control_blocks(controls, methods, tuple(models))
+        kept_targets = targets if keeps_weights(methods[method]) else ()
+        blocks.append(Block(f"{method}_1", tuple(models), targets, {method: methods[method]}, kept_targets))
+    return blocks + _control_blocks(methods, tuple(models))
 
 
-def taught_methods(methods, teacher_targets):
-    """Names of the methods that ask a teacher."""
-    return [name for name, method in methods.items() if method.get("target") in teacher_targets or "contrast" in method]
-
-
-def _split(methods, teacher_targets):
-    taught = taught_methods(methods, teacher_targets)
-    return taught, [name for name in methods if name not in taught]
-
-
-def _keeps(methods, name):
-    return methods[name].get("keep_weights", "never") != "never"
-
-
-def _control_blocks(controls, methods, students):
+def _control_blocks(methods, students):
     with_seeds = defaultdict(list)
-    for name in controls:
-        with_seeds[tuple(methods[name]["seeds"])].append((name, NO_TEACHER))
-    return [
-        Block(f"{CONTROLS}_{number}", students, tuple(targets), tuple(t for t in targets if _keeps(methods, t[0])))
-        for number, targets in enumerate(with_seeds.values(), start=1)
-    ]
+    for name in controls(methods):
+        with_seeds[tuple(methods[name]["seeds"])].append(name)
+    blocks = []
+    for number, names in enumerate(with_seeds.values(), start=1):
+        targets = tuple((name, NO_TEACHER) for name in names)
+        kept_targets = tuple((name, NO_TEACHER) for name in names if keeps_weights(methods[name]))
+        own = {name: methods[name] for name in names}
+        blocks.append(Block(f"{CONTROLS}_{number}", students, targets, own, kept_targets))
+    return blocks
 
 
 @dataclass(frozen=True)
@@ -125,7 +151,7 @@ class Sweep:
 
     def recipes(self, methods, value):
         """The recipes of methods with the value of that name in place of their own."""
-        return {name: recipe | {self.key: self.values[value]} for name, recipe in methods.items()}
+        return {name: recipe(method) | {self.key: self.values[value]} for name, method in methods.items()}
 
     def folder(self, methods, method, value):
         """Where the transfers of a method with the value of that name lie: the study's own where it is its value already."""
@@ -173,20 +199,18 @@ def sweeps_of(section):
     return [Sweep(key, {str(value): value for value in values}) for key, values in section.items()]
 
 
-def transfers_of(pairs, methods, teacher_targets):
+def transfers_of(pairs, methods):
     """Every (method, student, teacher, seed) of a study, in the order of its table.
 
     Args:
         pairs: of `choose_pairs`.
         methods: as in `transfer_blocks`.
-        teacher_targets: as in `transfer_blocks`.
     """
-    taught, controls = _split(methods, teacher_targets)
     couples = [(pair["student"], pair["teacher"]) for pair in pairs]
     alone = [(student, NO_TEACHER) for student in dict.fromkeys(student for student, _ in couples)]
     return [
         (method, student, teacher, seed)
-        for names, of_names in ((taught, couples), (controls, alone))
+        for names, of_names in ((with_teacher(methods), couples), (controls(methods), alone))
         for method in names
         for student, teacher in of_names
         for seed in methods[method]["seeds"]

@@ -42,3 +42,15 @@ def prediction_files(patterns):
         if Path(file).suffix not in PREDICTION_SUFFIXES:
             raise InputError(f"predictions.files: {file} is none of {', '.join(PREDICTION_SUFFIXES)}")
     return files
+
+
+def given_tables(folder):
+    """Names of the tables in the results folder of a study whose tables were handed over (`tables: given`).
+
+    Raises:
+        InputError: there is none.
+    """
+    tables = sorted(path.stem for path in Path(folder).glob("*.parquet"))
+    if not tables:
+        raise InputError(f"{folder}: has no tables (*.parquet); put those of the study there")
+    return tables

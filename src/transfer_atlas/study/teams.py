@@ -1,19 +1,19 @@
 """Which students are taught by several teachers, and in which ways."""
 
 from transfer_atlas.errors import InputError, did_you_mean
+from transfer_atlas.study.methods import keeps_best, needs_features, teacher_learns, with_teacher
 
 SOUP, MATCHED = "soup", "matched"
 IN_FULL = ("sequential", "descending")  # every teacher teaches for all epochs
 
 
-def choose_teams(section, pairs, methods, taught):
+def choose_teams(section, pairs, methods):
     """Every (way, student, team, seed) of a study, in the order of its table.
 
     Args:
         section: config section `teams`; None where there is none.
         pairs: of `choose_pairs`; None where they are chosen later.
         methods: config section `transfer.methods`.
-        taught: names of the methods that have a teacher.
 
     Raises:
         InputError: a method, model or student that cannot be; a team without a student; too few epochs for all of it.
@@ -23,7 +23,7 @@ def choose_teams(section, pairs, methods, taught):
     if pairs is None:
         raise InputError("config: section 'teams' needs pairs that are known (a grid or a file), not `choose`")
     method = section["method"]
-    _check_method(method, methods, taught, section["ways"])
+    _check_method(method, methods, section["ways"])
     teachers_of = {}
     for pair in pairs:
         teachers_of.setdefault(pair["student"], set()).add(pair["teacher"])
@@ -48,16 +48,16 @@ def choose_teams(section, pairs, methods, taught):
     ]
 
 
-def _check_method(method, methods, taught, ways):
-    if method not in taught:
+def _check_method(method, methods, ways):
+    if method not in with_teacher(methods):
         raise InputError(
-            f"config key 'teams.method': '{method}' is no method with a teacher{did_you_mean(method, taught)}"
+            f"config key 'teams.method': '{method}' is no method with a teacher{did_you_mean(method, with_teacher(methods))}"
         )
-    if "contrast" in methods[method] or methods[method].get("target") == "mutual":
+    if needs_features(methods[method]) or teacher_learns(methods[method]):
         raise InputError(
-            f"config key 'teams.method': '{method}' needs more of a teacher than its answers; take another"
+            f"config key 'teams.method': '{method}' needs more of a teacher than its logits; take another method"
         )
-    if SOUP in ways and methods[method].get("keep_weights") == "best":
+    if SOUP in ways and keeps_best(methods[method]):
         raise InputError(f"config key 'teams.method': a soup is of last epochs, but '{method}' has keep_weights: best")
 
 
@@ -69,6 +69,11 @@ def _check_team(team, members, students, ways, epochs):
         raise InputError(
             f"{where}: {epochs} epochs are too few for {len(members)} teachers one after another (way '{MATCHED}')"
         )
+
+
+def single_transfers(section, student, team, seed):
+    """The transfers from each member of a team alone: (method, student, teacher, seed), in the order of the config."""
+    return [(section["method"], student, teacher, seed) for teacher in section["teachers"][team]]
 
 
 def students_of_soups(section, teams):

@@ -1,4 +1,4 @@
-"""The loop that every kind of transfer runs: epochs, steps, checkpoints."""
+"""The training loop that every kind of transfer runs: epochs, steps, checkpoints."""
 
 import copy
 import math
@@ -12,124 +12,55 @@ from transfer_atlas.errors import InputError
 from transfer_atlas.store.checkpoint import NoCheckpoint
 from transfer_atlas.transfer.progress import Progress
 from transfer_atlas.transfer.spec import learning_rate
+from transfer_atlas.transfer.subsets import images_of
 from transfer_atlas.transfer.weights import SlowWeights
 
 
-def train_epochs(spec, model, labels, views, learn, device, checkpoint=None, evaluate=None, best=None):
-    """Train a network in place, step by step.
+def train_epochs(spec, lesson, labels, device, checkpoint=None, evaluation=None):
+    """Train the networks of a lesson in place.
 
     Args:
-        spec: the transfer.
-        model: the network, or several in one module.
+        spec: the TransferSpec.
+        lesson: Lesson; epoch e uses view (spec.first_view + e) mod the number of views.
         labels: int [transfer images].
-        views: number of views; epoch e trains on view (spec.first_view + e) mod views.
-        learn: function of view, rows of the images and their labels to (objectives, logits, from_teacher): what is
-            minimised of each image before the mean, what the student answers, and the teacher's part in its target, 0 to 1.
         device: where to train.
-        checkpoint: where the training goes on from, and is kept; None for nowhere.
-        evaluate: function of `model` in eval mode and the epochs done to a dict of measures, called after every epoch;
-            None for no such measures.
-        best: what `evaluate` remembers of earlier epochs, a BestEpoch that the checkpoint keeps; or None.
+        checkpoint: Checkpoint that the training resumes from and saves to; None for none.
+        evaluation: EpochEvaluation, called with the student in eval mode and the number of finished epochs after each
+            epoch; returns a dict of measures. None for none.
 
     Returns:
-        Dict of per-epoch lists: epoch_objective, epoch_accuracy, epoch_teacher_share, and those of `evaluate`.
+        Dict of per-epoch lists: epoch_objective, epoch_accuracy, epoch_teacher_share, and the measures of `evaluation`.
 
     Raises:
         Stopped: the checkpoint was asked to stop.
-        InputError: the objective is no longer finite.
+        InputError: the loss is no longer finite.
     """
-    checkpoint, model = checkpoint or NoCheckpoint(), set_mode(model.to(device), spec.batch_norm)
+    checkpoint, lesson = checkpoint or NoCheckpoint(), set_mode(lesson.to(device), spec.batch_norm)
     labels = torch.tensor(np.asarray(labels), dtype=torch.long, device=device)
-    progress = _begin(spec, model, device, best)
+    progress = _begin(spec, lesson, device, evaluation)
     checkpoint.resume(progress)
     images, _ = images_of(spec, labels.cpu().numpy())
     steps_per_epoch = -(-len(images) // spec.batch_size)
     while progress.epoch < spec.epochs:
-        view = (spec.first_view + progress.epoch) % views
+        view = (spec.first_view + progress.epoch) % len(lesson.views)
         batches = np.array_split(images[progress.generator.permutation(len(images))], steps_per_epoch)
-        for batch in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
-            here = labels[torch.from_numpy(batch).to(device)]
-            objectives, logits, from_teacher = learn(view, batch, here)
-            _step(progress, objectives.mean(), spec, progress.epoch + progress.step / steps_per_epoch, len(batch))
-            right = (logits.detach().argmax(dim=1) == here).sum()
-            progress.add(objectives.detach().double().sum(), right, from_teacher.sum())
+        for rows in tqdm(batches[progress.step :], desc=f"epoch {progress.epoch + 1}/{spec.epochs}", mininterval=2):
+            batch_labels = labels[torch.from_numpy(rows).to(device)]
+            losses, logits, teacher_share = lesson(view, rows, batch_labels)
+            _step(progress, losses.mean(), spec, progress.epoch + progress.step / steps_per_epoch, len(rows))
+            correct = logits.detach().argmax(dim=1) == batch_labels
+            progress.add(losses.detach().double().sum(), correct.sum(), teacher_share.sum())
             checkpoint.step(progress)
-        _end_epoch(progress, len(images), spec, evaluate)
+        _end_epoch(progress, len(images), spec)
         checkpoint.step(progress)
     if progress.slow is not None:
-        model.load_state_dict(progress.slow.state)
-    model.eval()
+        lesson.load_state_dict(progress.slow.state)
+    lesson.eval()
     return progress.history
 
 
-def images_of(spec, labels):
-    """Rows of the transfer images that a transfer learns from, and of those that its best epoch is chosen on.
-
-    Args:
-        spec: the transfer.
-        labels: int [transfer images].
-    """
-    apart = nested_subset(labels, spec.select_share) if spec.select_share else np.empty(0, np.int64)
-    others = np.setdiff1d(np.arange(len(labels)), apart)
-    return others[nested_subset(labels[others], spec.image_share)], apart
-
-
-def nested_subset(labels, share):
-    """Images of a share of the transfer images, stratified by class; every share holds the smaller ones.
-
-    Args:
-        labels: int [images].
-        share: above 0, at most 1.
-
-    Returns:
-        int [share * images, rounded, at least 1], rising: the same whatever the transfer's seed.
-    """
-    drawn = np.random.default_rng(0).permutation(len(labels))
-    place = np.empty(len(labels))  # of an image within its class, 0 to 1
-    for label in np.unique(labels):
-        of_class = drawn[labels[drawn] == label]
-        place[of_class] = (np.arange(len(of_class)) + 0.5) / len(of_class)
-    first = np.lexsort((drawn.argsort(), place))
-    return np.sort(first[: max(1, round(share * len(labels)))])
-
-
-def _result(progress):
-    """The network that the transfer so far ends with, in eval mode; a copy where it is the slow average."""
-    if progress.slow is None:
-        return progress.model.eval()
-    slow = copy.deepcopy(progress.model).eval()
-    slow.load_state_dict(progress.slow.state)
-    return slow
-
-
-def _begin(spec, model, device, best):
-    """What training changes, before its first step."""
-    print(spec)
-    decay = {"lr": spec.lr, "weight_decay": spec.weight_decay}
-    if spec.optimizer == "adam":
-        optimizer = torch.optim.Adam(model.parameters(), **decay)
-    else:
-        optimizer = torch.optim.SGD(model.parameters(), momentum=spec.momentum, **decay)
-    torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
-    slow = SlowWeights(model, **spec.slow_weights) if spec.slow_weights else None
-    return Progress(model, optimizer, np.random.default_rng(spec.seed), device, slow, best)
-
-
-def _step(progress, mean_objective, spec, epochs_done, images):
-    """One backward pass and one step of the optimizer; slow weights, where there are any, follow."""
-    for group in progress.optimizer.param_groups:
-        group["lr"] = learning_rate(spec, epochs_done)
-    progress.optimizer.zero_grad()
-    mean_objective.backward()
-    if spec.clip_gradient:
-        torch.nn.utils.clip_grad_norm_(progress.model.parameters(), spec.clip_gradient)
-    progress.optimizer.step()
-    if progress.slow is not None:
-        progress.slow.follow(progress.model, images)
-
-
 def set_mode(model, batch_norm):
-    """Put a student into training mode, with its batch-norm statistics kept as they are unless `train`."""
+    """Put a network into training mode; its batch-norm statistics stay frozen unless `batch_norm` is `train`."""
     model.train()
     if batch_norm == "frozen":
         for module in model.modules():
@@ -138,21 +69,59 @@ def set_mode(model, batch_norm):
     return model
 
 
-def _end_epoch(progress, images, spec, evaluate):
-    """Keep the means of an epoch over its images, if they are numbers, and what is measured after it."""
-    if not math.isfinite(progress.objectives):
+def _begin(spec, lesson, device, evaluation):
+    """The state of the training before its first step."""
+    print(spec)
+    options = {"lr": spec.lr, "weight_decay": spec.weight_decay}
+    if spec.optimizer == "adam":
+        optimizer = torch.optim.Adam(lesson.parameters(), **options)
+    else:
+        optimizer = torch.optim.SGD(lesson.parameters(), momentum=spec.momentum, **options)
+    torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
+    slow = SlowWeights(lesson, **spec.slow_weights) if spec.slow_weights else None
+    return Progress(lesson, optimizer, np.random.default_rng(spec.seed), device, slow, evaluation)
+
+
+def _step(progress, mean_loss, spec, epochs_done, images):
+    """One backward pass and one step of the optimizer; slow weights, where there are any, follow."""
+    for group in progress.optimizer.param_groups:
+        group["lr"] = learning_rate(spec, epochs_done)
+    progress.optimizer.zero_grad()
+    mean_loss.backward()
+    if spec.clip_gradient:
+        torch.nn.utils.clip_grad_norm_(progress.lesson.parameters(), spec.clip_gradient)
+    progress.optimizer.step()
+    if progress.slow is not None:
+        progress.slow.follow(progress.lesson, images)
+
+
+def _end_epoch(progress, images, spec):
+    """Record the means of an epoch over its images and the measures of the evaluation."""
+    if not math.isfinite(progress.loss):
         raise InputError(
-            f"diverged: the objective is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
+            f"diverged: the loss is not finite in epoch {progress.epoch + 1}; a smaller lr or clip_gradient may help"
         )
     measures = {}
-    if evaluate is not None:
-        measures = evaluate(_result(progress), progress.epoch + 1)
-        set_mode(progress.model, spec.batch_norm)
+    if progress.evaluation is not None:
+        measures = progress.evaluation(_student_so_far(progress), progress.epoch + 1)
+        set_mode(progress.lesson, spec.batch_norm)
     if progress.slow is not None and progress.slow.reset:
-        progress.model.load_state_dict(progress.slow.state)
+        progress.lesson.load_state_dict(progress.slow.state)
     progress.end_epoch(
-        epoch_objective=float(progress.objectives) / images,
-        epoch_accuracy=float(progress.right) / images,
-        epoch_teacher_share=float(progress.taught) / images,
+        epoch_objective=float(progress.loss) / images,
+        epoch_accuracy=float(progress.correct) / images,
+        epoch_teacher_share=float(progress.teacher_share) / images,
         **measures,
     )
+
+
+def _student_so_far(progress):
+    """The student with which the transfer would end now, in eval mode; a copy where it has slow weights."""
+    student = progress.lesson.student
+    if progress.slow is None:
+        return student.eval()
+    student = copy.deepcopy(student).eval()
+    prefix = "student."
+    slow = {name.removeprefix(prefix): value for name, value in progress.slow.state.items() if name.startswith(prefix)}
+    student.load_state_dict(slow)
+    return student

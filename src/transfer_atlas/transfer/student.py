@@ -1,61 +1,39 @@
-"""A student, its teachers, and the files that their transfers read."""
+"""A student and its teachers, with the files that their transfers read."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from transfer_atlas.errors import Stopped
 from transfer_atlas.images.pixels import open_pixels
-from transfer_atlas.images.views import Views
-from transfer_atlas.logits.inference import compute_logits, infer_batches
+from transfer_atlas.logits.inference import infer_batches
+from transfer_atlas.logits.model import StudyModel
 from transfer_atlas.logits.storage import open_logits
+from transfer_atlas.logits.writers import compute_logits
 from transfer_atlas.store.arrays import open_array
 from transfer_atlas.store.tables import exclusion, read_metadata, read_table
-from transfer_atlas.zoo.build import build_model
 
 
-@dataclass(frozen=True)
-class Student:
-    """A student and all that its transfers share; what takes time is read when it is first asked for.
+@dataclass(frozen=True, kw_only=True)
+class Student(StudyModel):
+    """A model that learns, and all that its transfers share; files are read when they are first needed.
 
     Attributes:
-        row: row of the zoo sheet.
-        classes: number of classes.
-        input_size: side of the input in pixels.
-        weights: weights file, or None for the hub's.
         index: images table of the transfer images.
         transfer_pixels: decoded transfer images.
         evaluation_pixels: decoded evaluation images.
-        logits: its answers to all views of the transfer images.
-        predictions: predictions table of the evaluation images.
-        views: number of views.
-        transforms: as in `images.views.Views`.
-        seed: seed of the study.
-        inference: dict of precision and top_logits of its answers, as in `logits.inference.compute_logits`; training is
-            in float32.
-        device: where it is trained.
+        stored_logits: its logits of all views of the transfer images.
+        predictions: its predictions table of the evaluation images.
+        count: number of views.
     """
 
-    row: dict
-    classes: int
-    input_size: int
-    weights: str | None
     index: str
     transfer_pixels: str
     evaluation_pixels: str
-    logits: str
+    stored_logits: str
     predictions: str
-    views: int
-    transforms: list
-    seed: int
-    inference: dict
-    device: torch.device
-
-    def build(self):
-        """A fresh pretrained copy."""
-        return build_model(self.row, self.classes, self.input_size, self.weights)
+    count: int
 
     @cached_property
     def labels(self):
@@ -65,8 +43,7 @@ class Student:
     @cached_property
     def transfer_views(self):
         """Views of the transfer images."""
-        images = read_table(self.index)["image"]
-        return Views(open_pixels(self.transfer_pixels), images, self.views, self.transforms, self.seed)
+        return self.views(open_pixels(self.transfer_pixels), read_table(self.index)["image"], self.count)
 
     @cached_property
     def evaluation_images(self):
@@ -74,145 +51,144 @@ class Student:
         return open_pixels(self.evaluation_pixels)
 
     @cached_property
-    def answers(self):
-        """Its logits of all views."""
-        return open_logits(self.logits)
+    def logits(self):
+        """Logits of all views of the transfer images before any transfer, [views, images, classes]."""
+        return open_logits(self.stored_logits)
 
-    def answer_views(self, model, path, checkpoint):
-        """Logits of all views by a copy of the student, written to `path` as its own are; arguments of `compute_logits`."""
-        index, batch_size = read_table(self.index), self.row["inference_batch_size"]
-        name, options = self.row["model"], self.inference
-        views = self.transfer_views
-        compute_logits(model, views, index, self.classes, batch_size, self.device, path, name, checkpoint, **options)
-        return open_logits(path)
+    def write_logits(self, network, path, checkpoint):
+        """Write the logits of all views by a copy of the student to `path`; arguments as in `compute_logits`."""
+        views, index = self.transfer_views, read_table(self.index)
+        settings = self.classes, self.batch_size, self.device
+        compute_logits(network, views, index, *settings, path, self.name, checkpoint, **self.inference)
 
     @cached_property
-    def evaluation(self):
-        """Labels of the evaluation images."""
+    def evaluation_labels(self):
+        """Int [evaluation images]."""
         return read_table(self.predictions, ["label"])["label"].to_numpy()
 
     @cached_property
     def correct(self):
-        """Bool [evaluation images], before any transfer; measured again where the logits come from another device."""
+        """Bool [evaluation images] before any transfer; computed again where the predictions are of another kind of device."""
         if read_metadata(self.predictions)["device"].split(":")[0] == self.device.type:
             return read_table(self.predictions, ["correct"])["correct"].to_numpy()
-        return self.answer(self.build().to(self.device))
+        return self.evaluate(self.build().to(self.device))
 
-    def answer(self, model, stop=lambda: False):
-        """Bool [evaluation images]: what a copy of the student gets right.
+    def evaluate(self, network, stop=lambda: False):
+        """Which evaluation images a copy of the student predicts correctly, bool [evaluation images].
 
         Raises:
-            Stopped: `stop` says that the job was asked to; the training that went before is kept.
+            Stopped: `stop` says that the job was asked to; the training before the evaluation is kept.
         """
         pixels = self.evaluation_images
-        return self._right(model, pixels.__getitem__, self.evaluation, stop)
+        return self._correct(network, pixels.__getitem__, self.evaluation_labels, stop)
 
-    def answer_transfer_images(self, model, rows, stop=lambda: False):
-        """Bool [rows]: what a copy of the student gets right of some transfer images, in view 0; as `answer`."""
+    def evaluate_transfer_images(self, network, rows, stop=lambda: False):
+        """The same of some transfer images in view 0, bool [rows]."""
         pixels = self.transfer_views.pixels
-        return self._right(model, lambda places: pixels[rows[places]], self.labels[rows], stop)
+        return self._correct(network, lambda places: pixels[rows[places]], self.labels[rows], stop)
 
-    def _right(self, model, pixels_of, labels, stop):
-        options = {"device": self.device, "precision": self.inference["precision"]}
+    def _correct(self, network, pixels_of, labels, stop):
+        options = {"device": self.device, "precision": self.precision}
         predictions = []
-        for _, logits in infer_batches(model, pixels_of, len(labels), self.row["inference_batch_size"], **options):
+        for _, logits in infer_batches(network, pixels_of, len(labels), self.batch_size, **options):
             predictions.append(logits.argmax(dim=1).numpy())
             if stop():
                 raise Stopped("asked to stop in an evaluation; call again to evaluate anew")
         return np.concatenate(predictions) == labels
 
     def settings(self):
-        """What results depend on, apart from files."""
-        return {
-            "row": {key: value for key, value in self.row.items() if key != "inference_batch_size"},
-            "classes": self.classes,
-            "input_size": self.input_size,
-            "views": self.views,
-            "transforms": self.transforms,
-            "seed": self.seed,
-            "inference": self.inference,
-        }
+        """All that a transfer depends on apart from files and its spec."""
+        return super().settings() | {"views": self.count}
 
     def files(self):
-        """What results are made from."""
+        """The files that a transfer reads of this model."""
         pixels = [self.transfer_pixels, self.evaluation_pixels]
-        return [path for path in (self.weights, self.index, *pixels, self.logits, self.predictions) if path]
+        return [path for path in (self.weights, self.index, *pixels, self.stored_logits, self.predictions) if path]
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """Paths of a teacher's answers: logits of the transfer images, predictions of the evaluation images.
+    """A teacher that does not learn: files of its logits and predictions.
 
-    `stored_features` are of the transfer images, None where no method needs them.
+    Attributes:
+        stored_logits: its logits of all views of the transfer images.
+        predictions: its predictions table of the evaluation images.
+        stored_features: its features of all views of the transfer images; None where no method needs them.
     """
 
-    logits: str
+    stored_logits: str
     predictions: str
     stored_features: str | None = None
 
     @cached_property
-    def answers(self):
-        """Its logits of all views of the transfer images."""
-        return open_logits(self.logits)
+    def logits(self):
+        """[views, images, classes]."""
+        return open_logits(self.stored_logits)
 
     @cached_property
     def features(self):
-        """Its features of all views of the transfer images, or None."""
+        """float16 [views, images, features], or None."""
         return None if self.stored_features is None else open_array(self.stored_features)
-
-    def files(self):
-        """What is read of it."""
-        return [path for path in (self.logits, self.predictions, self.stored_features) if path]
 
     @cached_property
     def correct(self):
         """Bool [evaluation images]."""
         return read_table(self.predictions, ["correct"])["correct"].to_numpy()
 
+    def files(self):
+        """The files that a transfer reads of this teacher."""
+        return [path for path in (self.stored_logits, self.predictions, self.stored_features) if path]
 
-def student_of_job(settings, files, device):
+
+def open_student(settings, files, device):
     """The student of a job.
 
     Args:
         settings: dict of row, classes, input_size, views, transforms, seed and inference.
-        files: mapping of index, transfer_pixels, evaluation_pixels, weights, and of logits and predictions, lists whose
-            first is the student's.
+        files: mapping of index and, each with the prefix `student_`, weights, transfer_pixels, evaluation_pixels, logits
+            and predictions.
         device: where it is trained.
     """
+    names = ("weights", "transfer_pixels", "evaluation_pixels", "logits", "predictions")
+    return _student(settings, {name: files.get(f"student_{name}") for name in names}, files["index"], device)
+
+
+def open_teachers(names, settings, files, device):
+    """The teachers of a job: dict of name to Teacher, or to Student where they learn too.
+
+    Args:
+        names: their names.
+        settings: as in `open_student`, of each teacher that learns too; empty where none does.
+        files: mapping of index and, each with the prefix `teacher_`, lists of logits and predictions; of features where a
+            method needs them; and of weights, transfer_pixels and evaluation_pixels where the teachers learn too.
+        device: where they are trained.
+    """
+    logits, predictions = files["teacher_logits"], files["teacher_predictions"]
+    if not settings:
+        features = files.get("teacher_features") or [None] * len(names)
+        return dict(zip(names, map(Teacher, logits, predictions, features), strict=True))
+    kinds = ("weights", "transfer_pixels", "evaluation_pixels", "logits", "predictions")
+    rows = zip(*(files[f"teacher_{kind}"] for kind in kinds), strict=True)
+    return {
+        name: _student(own, dict(zip(kinds, row, strict=True)), files["index"], device)
+        for name, own, row in zip(names, settings, rows, strict=True)
+    }
+
+
+def _student(settings, files, index, device):
+    settings, files = dict(settings), dict(files)
     return Student(
+        count=settings.pop("views"),
+        weights=files.pop("weights") or None,
+        stored_logits=files.pop("logits"),
         **settings,
-        **{name: files[name] for name in ("index", "transfer_pixels", "evaluation_pixels")},
-        weights=files.get("weights") or None,
-        logits=files["logits"][0],
-        predictions=files["predictions"][0],
+        **files,
+        index=index,
         device=device,
     )
 
 
-def teachers_of_job(names, settings, files, device):
-    """The teachers of a job, dict of name to Teacher, or to Student where they learn too.
-
-    Args:
-        names: their names.
-        settings: as in `student_of_job`, of each that learns too; empty where none does.
-        files: as in `student_of_job`, where lists have the teachers behind the student; features where they are needed;
-            and of those that learn too the lists teacher_weights, teacher_transfer_pixels, teacher_evaluation_pixels.
-        device: where they are trained.
-    """
-    lists = {name: files[name][1:] for name in ("logits", "predictions")}
-    if not settings:
-        features = files.get("features") or [None] * len(names)
-        return dict(zip(names, map(Teacher, lists["logits"], lists["predictions"], features), strict=True))
-    lists |= {name: files[f"teacher_{name}"] for name in ("weights", "transfer_pixels", "evaluation_pixels")}
-    of_each = [{name: values[place] for name, values in lists.items()} for place in range(len(names))]
-    learning = [
-        Student(**of_one, **paths, index=files["index"], device=device)
-        for of_one, paths in zip(settings, of_each, strict=True)
-    ]
-    return dict(zip(names, learning, strict=True))
-
-
-def exclusion_among(student, teachers):
+def excluded_model(student, teachers):
     """Why a transfer has no result before it begins, or None: one of its models was left out of the study.
 
     Args:

@@ -10,10 +10,13 @@ from safetensors.torch import load_file
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.storage import open_logits
-from transfer_atlas.transfer.block import Job, after_epoch, measure_student, transfer_once
-from transfer_atlas.transfer.knowledge import calibrations, transfer_knowledge
+from transfer_atlas.transfer.block import StudentJob, run_transfer
+from transfer_atlas.transfer.calibration import calibration_temperatures
+from transfer_atlas.transfer.evaluation import EpochEvaluation, measure_student
+from transfer_atlas.transfer.lessons import Imitation
+from transfer_atlas.transfer.loop import train_epochs
+from transfer_atlas.transfer.losses import log_odds
 from transfer_atlas.transfer.measures import gain_and_loss
-from transfer_atlas.transfer.objectives import log_odds
 from transfer_atlas.transfer.spec import TransferSpec
 from transfer_atlas.zoo.build import exclusion_of_weights
 
@@ -59,8 +62,8 @@ def teach_as_team(spec, path, student, teachers, students, minutes, code):
         make = partial(_in_parallel, spec, student, named)
     else:
         make = partial(_in_sequence, spec, student, named)
-    job = Job(student, minutes, code)
-    job.make_row(path, "team", identity | {"seed": recipe.seed}, asdict(spec), named, make, files=students)
+    job = StudentJob(student, minutes, code)
+    job.write_row(path, "team", identity | {"seed": recipe.seed}, asdict(spec), named, make, files=students)
     job.end()
 
 
@@ -83,89 +86,84 @@ def stages_of(way, epochs, accuracies):
 
 
 def _in_sequence(spec, student, teachers, checkpoint):
-    """Each teacher teaches what the one before has left; the frozen student is the one that its stage begins with."""
+    """Several teachers one after another; before each stage the current student becomes the frozen student."""
     accuracies = {name: teacher.correct.mean() for name, teacher in teachers.items()}
-    stages, told = stages_of(spec.way, spec.transfer.epochs, accuracies), spec.transfer.evaluate_epochs
-    model, own, history, deltas, before = student.build(), student.answers, {}, [], 0
+    stages, evaluated = stages_of(spec.way, spec.transfer.epochs, accuracies), spec.transfer.evaluate_epochs
+    network, frozen_logits, history, deltas, epochs_before = student.build(), student.logits, {}, [], 0
     for number, (name, epochs) in enumerate(stages):
         if number:
-            own = AnswersAtStart(student, model, checkpoint.stage(f"{number}_answers"))
-        stage = replace(spec.transfer, teacher=name, epochs=epochs, first_view=before)
-        made = transfer_knowledge(
-            stage,
-            model,
-            student.transfer_views,
-            student.labels,
-            own,
-            teachers[name].answers,
-            student.device,
-            checkpoint.stage(number),
-            partial(after_epoch, stage, student, checkpoint, None) if told else None,
-        )
-        before += epochs
+            frozen_logits = LogitsOnDemand(student, network, checkpoint.stage(f"{number}_logits"))
+        stage = replace(spec.transfer, teacher=name, epochs=epochs, first_view=epochs_before)
+        lesson = Imitation(stage, network, student.transfer_views, student.labels, frozen_logits, teachers[name].logits)
+        evaluation = EpochEvaluation(stage, student, checkpoint, choose_best=False) if evaluated else None
+        curves = train_epochs(stage, lesson, student.labels, student.device, checkpoint.stage(str(number)), evaluation)
+        epochs_before += epochs
         if number + 1 < len(stages):
-            gain, loss = map(float, gain_and_loss(student.correct, student.answer(model, checkpoint.stop)))
+            gain, loss = map(float, gain_and_loss(student.correct, student.evaluate(network, checkpoint.stop)))
             deltas.append(gain - loss)
-            if told:
-                made["epoch_gain"] = [*made.get("epoch_gain", []), gain]
-                made["epoch_loss"] = [*made.get("epoch_loss", []), loss]
-        for column, values in made.items():
+            if evaluated:
+                curves["epoch_gain"] = [*curves.get("epoch_gain", []), gain]
+                curves["epoch_loss"] = [*curves.get("epoch_loss", []), loss]
+        for column, values in curves.items():
             history.setdefault(column, []).extend(values)
-    row = measure_student(student, model, _any_right(teachers), checkpoint, history, told)
-    return row | _of_team([name for name, _ in stages], before, [*deltas, float(row["delta"])]), {"last": model}
+    row = measure_student(student, network, _any_correct(teachers), checkpoint, history, evaluated)
+    names = [name for name, _ in stages]
+    return row | _team_columns(names, epochs_before, [*deltas, float(row["delta"])]), {"last": network}
 
 
-class AnswersAtStart:
-    """What a student answers as it is now, [views, images, classes]; asked only if a stage has steps left to take."""
+class LogitsOnDemand:
+    """Logits of the student as it is now, [views, images, classes]; computed only if a stage has steps left to run."""
 
-    def __init__(self, student, model, checkpoint):
-        """Remember the network; `checkpoint` keeps the answers."""
-        self.student, self.model, self.checkpoint = student, copy.deepcopy(model).eval(), checkpoint
-        self.shape = student.answers.shape
+    def __init__(self, student, network, checkpoint):
+        """Keep a copy of the network; the logits lie beside the file of `checkpoint`."""
+        self.student, self.network, self.checkpoint = student, copy.deepcopy(network).eval(), checkpoint
+        self.shape = student.logits.shape
 
     @cached_property
     def logits(self):
-        """The answers, from the disk if an earlier process has written them."""
+        """The logits, from the disk if an earlier process has written them."""
         path = self.checkpoint.path.with_suffix(".npy")
         if self.checkpoint.row is None:
-            self.student.answer_views(self.model, path, self.checkpoint)
-            self.checkpoint.finish({"answered": True})
+            self.student.write_logits(self.network, path, self.checkpoint)
+            self.checkpoint.finish({"written": True})
         return open_logits(path)
 
     def __getitem__(self, place):
-        """Of some images in one view: place is (view, rows)."""
+        """Logits of some images in one view: place is (view, rows)."""
         return self.logits[place]
 
 
 def _in_parallel(spec, student, teachers, checkpoint):
     """One transfer whose teacher is, on each image, the most confident of the team."""
     team = MostConfident(teachers, student.labels, spec.transfer)
-    row, networks = transfer_once(replace(spec.transfer, teacher=spec.team), student, team, checkpoint)
-    return row | _of_team(list(teachers), spec.transfer.epochs, [float(row["delta"])]), networks
+    row, networks = run_transfer(replace(spec.transfer, teacher=spec.team), student, team, checkpoint)
+    return row | _team_columns(list(teachers), spec.transfer.epochs, [float(row["delta"])]), networks
 
 
 class MostConfident:
-    """Several teachers as one: each image is answered by the most confident; the one named first where two are equal."""
+    """Several teachers as one: on each image the most confident of them; of two equal ones, the one named first."""
+
+    features = None
 
     def __init__(self, teachers, labels, spec):
-        """Wrap a dict of name to Teacher; labels of the transfer images; `spec` says how confidences compare."""
-        self.each, self.labels, self.confidence = list(teachers.values()), labels, spec.confidence or "max"
-        self.temperatures = calibrations(spec, labels, *(teacher.answers for teacher in self.each))
-        self.correct, self.features = _any_right(teachers), None
+        """Wrap a dict of name to Teacher; `labels` are of the transfer images; `spec` says how confidences compare."""
+        self.teachers, self.labels, self.confidence = list(teachers.values()), labels, spec.confidence or "max"
+        self.temperatures = calibration_temperatures(spec, labels, *(teacher.logits for teacher in self.teachers))
+        self.correct = _any_correct(teachers)
 
     @property
-    def answers(self):
-        """To be indexed by view and rows, as logits are."""
+    def logits(self):
+        """The object itself, indexed by view and rows as stored logits are."""
         return self
 
     def __getitem__(self, place):
         """float16 [rows, classes]: place is (view, rows)."""
         view, rows = place
-        each = torch.from_numpy(np.stack([teacher.answers[view, rows] for teacher in self.each])).float()
+        logits = torch.from_numpy(np.stack([teacher.logits[view, rows] for teacher in self.teachers])).float()
         labels = torch.from_numpy(np.asarray(self.labels[rows], dtype=np.int64))
-        scaled = zip(each, self.temperatures, strict=True)
-        confidences = torch.stack([log_odds(logits / by, self.confidence, labels) for logits, by in scaled])
-        return each[confidences.argmax(dim=0), torch.arange(len(rows))].half().numpy()
+        scaled = [of_one / temperature for of_one, temperature in zip(logits, self.temperatures, strict=True)]
+        confidences = torch.stack([log_odds(of_one, self.confidence, labels) for of_one in scaled])
+        return logits[confidences.argmax(dim=0), torch.arange(len(rows))].half().numpy()
 
 
 def _soup(spec, student, teachers, students, checkpoint):
@@ -173,11 +171,13 @@ def _soup(spec, student, teachers, students, checkpoint):
     for name, path in zip(teachers, students, strict=True):
         if reason := exclusion_of_weights(path):
             raise InputError(f"of the transfer from {name} there is no student: {reason}")
-    model = student.build()
-    model.load_state_dict(average_weights([load_file(path) for path in students]))
-    model.to(student.device).eval()
-    row = measure_student(student, model, _any_right(teachers), checkpoint, {})
-    return row | _of_team(list(teachers), len(teachers) * spec.transfer.epochs, [float(row["delta"])]), {"last": model}
+    network = student.build()
+    network.load_state_dict(average_weights([load_file(path) for path in students]))
+    network.to(student.device).eval()
+    row = measure_student(student, network, _any_correct(teachers), checkpoint, {})
+    return row | _team_columns(list(teachers), len(teachers) * spec.transfer.epochs, [float(row["delta"])]), {
+        "last": network
+    }
 
 
 def average_weights(states):
@@ -188,10 +188,10 @@ def average_weights(states):
     }
 
 
-def _any_right(teachers):
+def _any_correct(teachers):
     """Bool [evaluation images]: what at least one of the teachers gets right."""
     return np.any([teacher.correct for teacher in teachers.values()], axis=0)
 
 
-def _of_team(teachers, epochs, deltas):
+def _team_columns(teachers, epochs, deltas):
     return {"teachers": teachers, "epochs": epochs, "stage_delta": deltas}

@@ -1,22 +1,26 @@
-"""Weights that a training keeps beside the student's own: a moving average, and those of the best epoch."""
+"""Weights that a training keeps beside the student's own: their moving average, and those of the best epoch."""
 
 
 class SlowWeights:
     """A moving average of a network's weights and floating-point buffers (momentum weight interpolation, MCL).
 
-    Integer buffers are copied, for they have no average.
+    Integer buffers have no average and are copied.
     """
 
     def __init__(self, model, tau, every_images, reset=False):
-        """Start at the weights of `model`; every `every_images` images the average keeps a share `tau` of itself.
+        """Start at the weights of `model`.
 
-        With `reset` the student goes back to the average after each epoch, as in the authors' code.
+        Args:
+            model: the network.
+            tau: share of itself that the average keeps at each update.
+            every_images: number of training images between two updates.
+            reset: whether the student is set to the average after each epoch, as in the authors' code.
         """
         self.tau, self.every_images, self.reset, self.images = tau, every_images, reset, 0
         self.state = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
     def follow(self, model, images):
-        """Count one step of `images` images, and interpolate as often as that makes due."""
+        """Count one step of `images` images and apply the updates that are due."""
         due = (self.images + images) // self.every_images - self.images // self.every_images
         self.images += images
         if due:
@@ -27,34 +31,33 @@ class SlowWeights:
                     self.state[name].copy_(value)
 
     def state_dict(self):
-        """The average and the images counted."""
+        """The average, and the number of images counted."""
         return {"state": self.state, "images": self.images}
 
     def load_state_dict(self, saved):
-        """Go on from `saved`."""
+        """Continue from `saved`."""
         self.images = saved["images"]
         for name, value in saved["state"].items():
             self.state[name].copy_(value)
 
 
 class BestEpoch:
-    """The weights of the best epoch so far; of equals the first."""
+    """The weights of the epoch with the highest accuracy so far; of several equal ones, the first."""
 
-    def __init__(self, accuracy_of):
-        """`accuracy_of` is a function of the student in eval mode to its accuracy on the images to choose by."""
-        self.accuracy_of, self.accuracy, self.epoch, self.state = accuracy_of, -1.0, 0, None
+    def __init__(self):
+        """Start before the first epoch."""
+        self.accuracy, self.epoch, self.state = -1.0, 0, None
 
-    def see(self, network, epoch):
-        """Look at the student after an epoch, counted from 1."""
-        accuracy = self.accuracy_of(network)
+    def update(self, network, epoch, accuracy):
+        """Keep a copy of the network's weights if its accuracy after `epoch` finished epochs is the highest so far."""
         if accuracy > self.accuracy:
             self.accuracy, self.epoch = accuracy, epoch
             self.state = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
     def state_dict(self):
-        """All of it."""
+        """Accuracy, epoch and weights."""
         return {"accuracy": self.accuracy, "epoch": self.epoch, "state": self.state}
 
     def load_state_dict(self, saved):
-        """Go on from `saved`."""
+        """Continue from `saved`."""
         self.accuracy, self.epoch, self.state = saved["accuracy"], saved["epoch"], saved["state"]

@@ -42,13 +42,7 @@ def build_model(row, classes, input_size, weights=None, seed=0):
         InputError: unknown architecture, arguments that it refuses, weights that do not load, another
             number of classes.
     """
-    hub = row["weights"] == "hub"
-    overlay = {"input_size": (3, input_size, input_size)} | {
-        key: tuple(row[key]) for key in ("mean", "std") if key in row
-    }
-    if hub and weights is not None:
-        # through timm's own door, which adapts what the hub holds to the network
-        overlay |= {"file": str(weights), "custom_load": False}
+    hub, overlay = row["weights"] == "hub", _config_overlay(row, input_size, weights)
     try:
         if weights is not None:
             check_weights(weights)
@@ -70,6 +64,16 @@ def build_model(row, classes, input_size, weights=None, seed=0):
     if not getattr(model, "pretrained_cfg", None):
         model.pretrained_cfg = {key: overlay[key] for key in ("mean", "std") if key in overlay}
     return model.eval()
+
+
+def _config_overlay(row, input_size, weights):
+    """What replaces entries of timm's own config of the model."""
+    overlay = {"input_size": (3, input_size, input_size)}
+    overlay |= {key: tuple(row[key]) for key in ("mean", "std") if key in row}
+    if row["weights"] == "hub" and weights is not None:
+        # timm's loader adapts the weights of the hub to the network
+        overlay |= {"file": str(weights), "custom_load": False}
+    return overlay
 
 
 def rename_keys(weights, model, key_map):
@@ -212,8 +216,14 @@ class Input(nn.Module):
     def __init__(self, model):
         super().__init__()
         mean, std = normalisation(model)
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+        # not persistent: no weights of a network
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255, persistent=False)
+
+    @property
+    def device(self):
+        """Device of the model."""
+        return self.mean.device
 
     def forward(self, pixels):
-        return (pixels.to(self.mean.device).permute(0, 3, 1, 2).float() - self.mean) / self.std
+        return (pixels.to(self.device).permute(0, 3, 1, 2).float() - self.mean) / self.std

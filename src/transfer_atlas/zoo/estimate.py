@@ -27,16 +27,31 @@ def estimate_study(rows, geometries, images, views, classes, top, trainings):
     Returns:
         Text of a few lines. Hours come from multiply-accumulates at a rate that the text states.
     """
+    sides = {tuple(sorted(geometry.items())): geometry["input_size"] for geometry in geometries.values()}
+    table = _table(rows, geometries, sides.values(), images, views, classes, top, trainings)
+    return "\n".join(
+        [
+            f"{len(rows)} models, {len(sides)} evaluation geometry(s), "
+            + ", ".join(f"{count:,} {split} images" for split, count in images.items()),
+            table.to_string(index=False, float_format="{:,.3g}".format, na_rep=""),
+            f"hours: of one device that sustains {TERA_FLOPS} TFLOP/s, from multiply-accumulates; not measured here",
+            "not counted: the training of models",
+            "",
+        ]
+    )
+
+
+def _table(rows, geometries, sides, images, views, classes, top, trainings):
+    """Jobs, gigabytes and hours of each stage; `sides` are those of the geometries in pixels."""
     anatomy = {model: dissect(row, classes, geometries[model]["input_size"])[1] for model, row in rows.items()}
     macs = {model: parts.macs for model, parts in anatomy.items()}
     fetched = [parts.parameters for model, parts in anatomy.items() if rows[model]["weights"] == "hub"]
     answers = images["evaluation"] + views * images["transfer"]
-    sides = {tuple(sorted(geometry.items())): geometry["input_size"] for geometry in geometries.values()}
-    pixels = sum((images["evaluation"] + images["transfer"]) * 3 * side**2 for side in sides.values())
+    pixels = sum((images["evaluation"] + images["transfer"]) * 3 * side**2 for side in sides)
     steps = Counter()
     for student, epochs, share in trainings:
         steps[student] += STEP * epochs * share * images["transfer"] + images["evaluation"]
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "stage": ["weights of the hub", "decoded images", "logits", "transfers"],
             "jobs": [len(fetched), 2 * len(sides), len(rows), len(trainings)],
@@ -47,16 +62,6 @@ def estimate_study(rows, geometries, images, views, classes, top, trainings):
                 _hours(sum(macs[student] * count for student, count in steps.items())),
             ],
         }
-    )
-    return "\n".join(
-        [
-            f"{len(rows)} models, {len(sides)} evaluation geometry(s), "
-            + ", ".join(f"{count:,} {split} images" for split, count in images.items()),
-            table.to_string(index=False, float_format="{:,.3g}".format, na_rep=""),
-            f"hours: of one device that sustains {TERA_FLOPS} TFLOP/s, from multiply-accumulates; not measured here",
-            "not counted: the training of models",
-            "",
-        ]
     )
 
 

@@ -1,9 +1,8 @@
-"""What the student is taught on each sample: pure functions of logits, nothing reduced over samples.
+"""Targets and losses of a transfer: pure functions of logits, one value per image, nothing reduced over images.
 
 docs/method.md owns the formula. Logits are float32 [images, classes], labels int64 [images].
 """
 
-import math
 from functools import cache
 
 import numpy as np
@@ -120,26 +119,6 @@ def log_odds(logits, kind, labels):
     return logits.gather(1, chosen[:, None]).squeeze(1) - others.logsumexp(dim=1)
 
 
-def fit_temperature(logits, labels):
-    """The temperature that makes the softmax of logits most likely (temperature scaling, Guo et al. 2017).
-
-    Args:
-        logits: [images, classes].
-        labels: int [images].
-
-    Returns:
-        float, 0.05 to 20.
-    """
-    from scipy.optimize import minimize_scalar  # a moment that most transfers need not pay
-
-    logits, labels = torch.as_tensor(logits).double(), torch.as_tensor(labels).long()
-
-    def mean_nats(log_temperature):
-        return functional.cross_entropy(logits / math.exp(log_temperature), labels).item()
-
-    return math.exp(minimize_scalar(mean_nats, bounds=(math.log(0.05), math.log(20)), method="bounded").x)
-
-
 def imitation(student, target, temperature, top_k=0):
     """T^2 KL(softmax(target / T) || softmax(student / T)) in nats, float32 [images] (the paper's KL-Dist).
 
@@ -171,7 +150,7 @@ def cross_entropy(student, labels, label_smoothing=0.0, double_softmax=False):
     return functional.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
 
 
-def spared(student, target, labels):
+def imitation_mask(student, target, labels):
     """1 where there is something to imitate, 0 where the learning student is right and its target wrong; [images].
 
     The authors' MCL leaves these samples out, by the predictions of the student as it learns.
@@ -179,7 +158,7 @@ def spared(student, target, labels):
     return (~((student.argmax(dim=1) == labels) & (target.argmax(dim=1) != labels))).to(student.dtype)
 
 
-def objective(
+def transfer_losses(
     student,
     target,
     labels,
@@ -190,7 +169,7 @@ def objective(
     double_softmax=False,
     spare_right=False,
 ):
-    """What a step minimises, before the mean over images: float32 [images], in nats.
+    """Loss of each image, before the mean over images: float32 [images], in nats.
 
     Args:
         student: logits of the student that learns.
@@ -201,19 +180,21 @@ def objective(
         label_smoothing: of the cross-entropy.
         top_k: of the imitation.
         double_softmax: of the cross-entropy.
-        spare_right: no imitation where `spared` is 0.
+        spare_right: no imitation where `imitation_mask` is 0.
     """
     terms = []
     if label_weight > 0:
         terms.append(label_weight * cross_entropy(student, labels, label_smoothing, double_softmax))
     if target is not None and label_weight < 1:
         imitated = imitation(student, target, temperature, top_k)
-        terms.append((1 - label_weight) * (spared(student, target, labels) * imitated if spare_right else imitated))
+        terms.append(
+            (1 - label_weight) * (imitation_mask(student, target, labels) * imitated if spare_right else imitated)
+        )
     return sum(terms)
 
 
-def mutual_objective(student, teacher, labels, label_weight, temperature):
-    """What a step of two models that teach each other minimises (Bi-KD): on each image the surer of its label teaches.
+def mutual_losses(student, teacher, labels, label_weight, temperature):
+    """Loss of each image where two models teach each other (Bi-KD): the one more confident of the label is the teacher.
 
     The gradient goes into both models, the one that teaches included.
 
@@ -225,7 +206,7 @@ def mutual_objective(student, teacher, labels, label_weight, temperature):
         temperature: of the imitation.
 
     Returns:
-        (objectives, from_teacher): float32 [images] in nats, and where the teacher taught, bool [images].
+        (losses, from_teacher): float32 [images] in nats, and where the teacher taught, bool [images].
     """
     from_teacher = log_odds(teacher, "label", labels) >= log_odds(student, "label", labels)
     learning = torch.where(from_teacher[:, None], student, teacher)

@@ -1,4 +1,4 @@
-"""Ask a teacher about the evaluation images as a student sees them."""
+"""Predict the evaluation images with a teacher, in the input of a student."""
 
 from transfer_atlas.jobs.gpus import claim_gpu
 from transfer_atlas.jobs.log import logged
@@ -7,17 +7,17 @@ with logged(snakemake.log[0]):
     claim_gpu()
     import torch
 
-    from transfer_atlas.transfer.as_student import answer_as_student
+    from transfer_atlas.logits.model import StudyModel
+    from transfer_atlas.transfer.as_student import predict_as_student
     from transfer_atlas.zoo.build import default_device
 
     inputs, params = snakemake.input, snakemake.params
     torch.set_num_threads(snakemake.threads)
-    answer_as_student(
-        weights=inputs.get("weights") or None,
+    predict_as_student(
+        teacher=StudyModel(**params.teacher, weights=inputs.get("weights") or None, device=default_device()),
+        student=params.student,
         pixels=inputs.pixels,
         predictions=inputs.predictions,
         output=snakemake.output[0],
         on_error=snakemake.config["on_error"],  # no parameter: it reruns what failed, and nothing else
-        device=default_device(),
-        **{name: params[name] for name in ("teacher", "student", "classes", "input_size", "inference")},
     )

@@ -5,17 +5,17 @@ import pytest
 import torch
 from conftest import SCHEMA
 
-from transfer_atlas.study.config import teacher_targets
-from transfer_atlas.transfer.objectives import (
+from transfer_atlas.study.methods import LEARNING_TEACHER, has_teacher
+from transfer_atlas.transfer.calibration import fit_temperature
+from transfer_atlas.transfer.losses import (
     COMPARING,
     TARGETS,
     choose_target,
-    fit_temperature,
     imitation,
     log_odds,
-    mutual_objective,
-    objective,
+    mutual_losses,
     shuffled_rows,
+    transfer_losses,
 )
 
 LOG = np.log
@@ -57,9 +57,9 @@ def test_confidences_that_round_to_1_still_differ(kind, surer, less):
 
 def test_the_schema_knows_which_targets_there_are_and_what_they_need():
     methods = SCHEMA["properties"]["transfer"]["properties"]["methods"]["additionalProperties"]["properties"]
-    assert set(methods["target"]["enum"]) == {*TARGETS, "mutual"}
+    assert set(methods["target"]["enum"]) == {*TARGETS, LEARNING_TEACHER}
     for target in TARGETS:
-        if target in teacher_targets(SCHEMA):
+        if has_teacher({"target": target}):
             with pytest.raises((TypeError, AttributeError)):
                 choose_target(target, "label", STUDENT, None, LABELS)
         else:
@@ -83,7 +83,7 @@ def test_label_smoothing_by_hand():
     # 0.9 of the label's -ln p and 0.1 of the mean over classes
     log_p = torch.log_softmax(STUDENT, dim=1)
     expected = -0.9 * log_p.gather(1, LABELS[:, None]).squeeze(1) - 0.1 * log_p.mean(dim=1)
-    torch.testing.assert_close(objective(STUDENT, None, LABELS, 1.0, 1.0, label_smoothing=0.1), expected)
+    torch.testing.assert_close(transfer_losses(STUDENT, None, LABELS, 1.0, 1.0, label_smoothing=0.1), expected)
 
 
 def test_supervised_partition_takes_the_teacher_where_it_knows_the_label_better():
@@ -170,10 +170,12 @@ def test_a_random_teacher_gives_each_image_the_answer_to_another():
 
 def test_label_weight_mixes_imitation_and_labels():
     cross_entropy = torch.tensor([-LOG(0.25), -LOG(0.5), -LOG(0.6)]).double()
-    mixed = objective(STUDENT, TEACHER, LABELS, label_weight=0.3, temperature=1.0)
+    mixed = transfer_losses(STUDENT, TEACHER, LABELS, label_weight=0.3, temperature=1.0)
     torch.testing.assert_close(mixed, 0.7 * imitation(STUDENT, TEACHER, 1.0) + 0.3 * cross_entropy)
     for target in (None, TEACHER):
-        torch.testing.assert_close(objective(STUDENT, target, LABELS, label_weight=1.0, temperature=1.0), cross_entropy)
+        torch.testing.assert_close(
+            transfer_losses(STUDENT, target, LABELS, label_weight=1.0, temperature=1.0), cross_entropy
+        )
 
 
 # three samples of four classes: softmax of the student (.4 .2 .2 .2), (.1 .7 .1 .1), (.25 .25 .25 .25),
@@ -208,7 +210,9 @@ GOLDEN = {
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_values_of_three_samples_and_four_classes(name):
     options, expected = GOLDEN[name]
-    found = objective(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, **({"label_weight": 0.0, "temperature": 1.0} | options))
+    found = transfer_losses(
+        FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, **({"label_weight": 0.0, "temperature": 1.0} | options)
+    )
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -217,7 +221,9 @@ def test_golden_values_of_three_samples_and_four_classes(name):
 def test_gradients(name, temperature):
     student = FOUR_STUDENT.double().clone().requires_grad_(True)
     options = {"label_weight": 0.0, "temperature": temperature} | GOLDEN[name][0]
-    assert torch.autograd.gradcheck(lambda x: objective(x, FOUR_TEACHER.double(), FOUR_LABELS, **options), (student,))
+    assert torch.autograd.gradcheck(
+        lambda x: transfer_losses(x, FOUR_TEACHER.double(), FOUR_LABELS, **options), (student,)
+    )
 
 
 @pytest.mark.parametrize("target", sorted({*TARGETS} - {"shuffled"}))
@@ -233,21 +239,21 @@ def test_every_target_has_a_gradient_towards_it(target):
 
 def test_a_student_that_agrees_with_its_target_has_no_gradient():
     student = STUDENT.clone().requires_grad_(True)
-    objective(student, STUDENT, LABELS, label_weight=0.0, temperature=1.0).sum().backward()
+    transfer_losses(student, STUDENT, LABELS, label_weight=0.0, temperature=1.0).sum().backward()
     torch.testing.assert_close(student.grad, torch.zeros_like(student))
 
 
 def test_of_two_that_teach_each_other_the_surer_teaches_by_hand():
     """Softmax of the label: student .4 .7 .25, teacher .1 .2 .4, so the student teaches images 0 and 1."""
-    found, from_teacher = mutual_objective(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, 0.0, 1.0)
+    found, from_teacher = mutual_losses(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, 0.0, 1.0)
     assert from_teacher.tolist() == [False, False, True]
     by_student = [
         0.4 * LOG(0.4 / 0.1) + 0.4 * LOG(0.2 / 0.1) + 0.2 * LOG(0.2 / 0.7),
         0.1 * LOG(0.1 / 0.4) + 0.7 * LOG(0.7 / 0.2) + 0.2 * LOG(0.1 / 0.2),
     ]
     np.testing.assert_allclose(found, [*by_student, IMITATED[2]], atol=1e-6)
-    labelled, _ = mutual_objective(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, 1.0, 1.0)
+    labelled, _ = mutual_losses(FOUR_STUDENT, FOUR_TEACHER, FOUR_LABELS, 1.0, 1.0)
     np.testing.assert_allclose(labelled, np.array(LABELLED) - np.log([0.1, 0.2, 0.4]), atol=1e-6)
     both = (FOUR_STUDENT.double().requires_grad_(True), FOUR_TEACHER.double().requires_grad_(True))
-    assert torch.autograd.gradcheck(lambda a, b: mutual_objective(a, b, FOUR_LABELS, 0.5, 2.0)[0], both)
-    assert mutual_objective(FOUR_STUDENT, FOUR_STUDENT, FOUR_LABELS, 0.0, 1.0)[1].all()  # where equal, the teacher
+    assert torch.autograd.gradcheck(lambda a, b: mutual_losses(a, b, FOUR_LABELS, 0.5, 2.0)[0], both)
+    assert mutual_losses(FOUR_STUDENT, FOUR_STUDENT, FOUR_LABELS, 0.0, 1.0)[1].all()  # where equal, the teacher

@@ -1,0 +1,46 @@
+"""All figures by category, each with the tables that it is drawn from, in the order of its function's arguments.
+
+The figure NAME is `plot_NAME` in `figures/NAME.py`, with the caption `workflow/report/NAME.rst`.
+"""
+
+FIGURES = {
+    "Complementarity": {
+        "complementarity": ["complementarity"],
+        "flips_by_class": ["flips_by_class"],
+        "flip_entropy": ["complementarity", "classes"],
+        "class_similarity": ["complementarity"],
+        "pair_matrix": ["complementarity", "models"],
+        "pair_accuracy": ["complementarity"],
+    },
+    "Transfer": {
+        "success_rate": ["transfers"],
+        "transfer_delta": ["transfers", "complementarity"],
+        "transfer_rate": ["transfers", "models"],
+        "class_transfer_rate": ["transfers"],
+        "gain_loss": ["transfers", "models"],
+        "delta_matrix": ["deltas", "models"],
+        "teams": ["teams"],
+        "learning_curves": ["histories"],
+        "agreement": ["agreement"],
+    },
+    "What explains it": {
+        "delta_by_difference": ["transfers", "complementarity"],
+        "delta_by_property": ["transfers", "models"],
+        "property_correlation": ["transfers", "complementarity", "models"],
+        "property_regression": ["transfers", "complementarity", "models"],
+    },
+    "Scaling": {
+        "teacher_count": ["transfers", "complementarity"],
+        "scaling": ["sweeps"],
+    },
+}
+
+
+def figures_of(tables):
+    """The figures that a study with these tables has: dict of figure to (category, its tables)."""
+    return {
+        figure: (category, needed)
+        for category, figures in FIGURES.items()
+        for figure, needed in figures.items()
+        if set(needed) <= set(tables)
+    }

@@ -1,0 +1,86 @@
+"""Pages that only the report needs: figures of one method or family alone, and tables to sort and to filter.
+
+INPUTS
+    <results>/{table}.parquet
+
+OUTPUTS
+    plot_groups_<figure>  <results>/figures/by_method/<method>/<figure>.png, by_family/<family>/<figure>.png
+    show_table            <results>/tables/{table}.html
+    report_pages          all figures and pages of the report
+"""
+
+FAMILIES = ["convolution", "transformer", "mlp"]
+WITH_TEACHER = methods.with_teacher(METHODS)
+GROUPED = {
+    figure: (category, tables)
+    for figure, (category, tables) in DRAWN.items()
+    if {"transfers", "deltas", "histories", "sweeps"} & set(tables)
+}
+
+
+for figure, (category, tables) in GROUPED.items():
+
+    rule:
+        name:
+            f"plot_groups_{figure}"
+        input:
+            tables=[f"<results>/{table}.parquet" for table in tables],
+            models="<results>/models.parquet",
+        output:
+            methods=[
+                group_file(figure, category, "method", method)
+                for method in WITH_TEACHER
+            ],
+            families=[
+                group_file(figure, category, "family", family) for family in FAMILIES
+            ],
+        log:
+            f"<logs>/plot_groups_{figure}.log",
+        localrule: True
+        resources:
+            mem_mb=growing(4000),
+            runtime=growing(10),
+        params:
+            figure=figure,
+            methods=WITH_TEACHER,
+            families=FAMILIES,
+            code=code_of(
+                "plot_groups", f"figures/{figure}.py", "figures/paper.mplstyle"
+            ),
+        script:
+            "../scripts/plot_groups.py"
+
+
+localrules:
+    report_pages,
+
+
+rule show_table:
+    input:
+        "<results>/{table}.parquet",
+    output:
+        report(
+            "<results>/tables/{table}.html",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        "<logs>/show_table/{table}.log",
+    localrule: True
+    params:
+        code=code_of("show_table", "figures/table_page.html"),
+    script:
+        "../scripts/show_table.py"
+
+
+rule report_pages:
+    input:
+        rules.figures.input,
+        TEXTS,
+        [
+            f"<results>/figures/by_{kind}/{group}/{figure}.png"
+            for figure in GROUPED
+            for kind, groups in (("method", WITH_TEACHER), ("family", FAMILIES))
+            for group in groups
+        ],
+        [f"<results>/tables/{table}.html" for table in TABLES],
