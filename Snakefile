@@ -1,8 +1,11 @@
 """Transfer Atlas: which pretrained image classifier can teach which, and how much of it can be handed over."""
 
+import sys
 from pathlib import Path
 
 from snakemake.utils import min_version
+
+from transfer_atlas.study.call import check_call, check_repeated_keys
 
 min_version("9.25")
 
@@ -10,8 +13,14 @@ min_version("9.25")
 BASE = Path(workflow.current_basedir)
 
 
-# a study that is given stands alone; without one, the embedded study
-if "study" not in config:
+include: "workflow/rules/inputs.smk"
+
+
+checked(check_call, config, sys.argv)
+checked(check_repeated_keys, workflow.configfiles)
+
+# a study that is given stands alone; without any config, the embedded study
+if not config:
 
     configfile: "config/config.yaml"
 
@@ -24,7 +33,6 @@ resource_scopes:
     gpu="local",
 
 
-include: "workflow/rules/inputs.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/transfer_inputs.smk"
 
@@ -47,6 +55,7 @@ elif "images" in config:
     include: "workflow/rules/complementarity.smk"
 
 
+include: "workflow/rules/results_folder.smk"
 include: "workflow/rules/recommend.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
@@ -58,3 +67,4 @@ rule all:
         TEXTS,
         [f"<results>/{table}.parquet" for table in TABLES],
         rules.figures.input,
+        kept_weights,

@@ -200,3 +200,43 @@ def test_as_many_gpu_jobs_as_gpus(clone, monkeypatch):
     done = snakemake(clone, target, "--forceall", overlay=overlay)
     assert "Provided cores" in done.stdout + done.stderr
     assert "Provided resources" not in done.stdout + done.stderr
+
+
+NO_STUDY = "config: 'study' is missing, the name of the study and of its results folder"
+
+
+def test_a_config_without_a_study_is_not_mixed_with_the_embedded_one(clone):
+    """Neither a study whose name was forgotten, nor a key on the command line."""
+    nameless = write(clone, "nameless", {key: value for key, value in SMALL.items() if key != "study"})
+    for arguments, overlay in ((("--dry-run",), nameless), (("--dry-run", "--config", "seed=1"), None)):
+        done = snakemake(clone, *arguments, overlay=overlay, check=False)
+        assert NO_STUDY in done.stdout + done.stderr
+    assert not (clone / "results/embedded").exists()
+
+
+def test_a_variant_alone_is_told_how_to_be_given(clone):
+    done = snakemake(clone, "--dry-run", overlay="config/embedded_teams.yaml", check=False)
+    assert "a variant is given together with the study that it varies: --configfile" in done.stdout + done.stderr
+
+
+def test_a_repeated_configfile_option_is_refused(clone):
+    arguments = ("--dry-run", "--configfile", "config/config.yaml")
+    done = snakemake(clone, *arguments, overlay="config/embedded_teams.yaml", check=False)
+    assert "--configfile is given twice, and Snakemake reads the last one alone" in done.stdout + done.stderr
+
+
+def test_a_repeated_key_is_refused_with_both_lines(clone):
+    text = yaml.safe_dump(SMALL, sort_keys=False) + "transfer: {seeds: [0, 1]}\n"
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if line.startswith("transfer:")]
+    done = snakemake(clone, "--dry-run", overlay=write(clone, "repeated", text), check=False)
+    line = f"config/repeated.yaml: key 'transfer' stands twice, in lines {lines[0]} and {lines[1]}; join the two"
+    assert line in done.stdout + done.stderr
+
+
+def test_every_variant_that_ships_has_a_name_of_its_own():
+    """Under the name of the study that it varies, it would change that study's results."""
+    names = {}
+    for path in (ROOT / "config").rglob("*.yaml"):
+        names.setdefault(yaml.safe_load(path.read_text()).get("study"), []).append(path.name)
+    assert None not in names
+    assert {name: files for name, files in names.items() if len(files) > 1} == {}

@@ -1,8 +1,10 @@
 """Predictions from elsewhere: every fault is one line with model and image, or leaves the model out."""
 
+import gzip
 import subprocess
 import sys
 import textwrap
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -153,7 +155,10 @@ def test_a_model_that_always_says_the_same_gets_a_remark(files):
 
 def test_a_file_that_cannot_be_understood_ends_the_import(files, tmp_path):
     paths = files()
-    with pytest.raises(InputError, match=r"model_000.csv: no column 'truth'; name the columns of your files under"):
+    with pytest.raises(
+        InputError,
+        match=r"model_000.csv: no column 'truth' \(columns, separated by comma: image, label, prediction\); name the columns of your files under",
+    ):
         import_predictions(paths, {**COLUMNS, "label": "truth"}, "exclude")
     made_elsewhere(0).assign(model="a/b").to_csv(tmp_path / "long.tsv", sep="\t", index=False)
     with pytest.raises(InputError, match=r"model name 'a/b' may hold only letters"):
@@ -198,3 +203,137 @@ def test_no_torch_is_needed():
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def write_tables(folder, **texts):
+    """CSV files from their rows, under the header image, label, prediction."""
+    folder.mkdir(exist_ok=True)
+    for name, rows in texts.items():
+        (folder / f"{name}.csv").write_text("image,label,prediction\n" + "".join(f"{row}\n" for row in rows))
+    return [str(folder / f"{name}.csv") for name in texts]
+
+
+def accuracies(paths, columns=COLUMNS):
+    models = import_predictions(paths, columns, "fail").models
+    return dict(zip(models["model"], models["accuracy"], strict=True))
+
+
+ZEROS = ["x1,001,001", "x2,002,002", "x3,003,001"]
+SURE = ["x1,True,True", "x2,False,False", "x3,True,False"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "classes"),
+    [
+        (ZEROS, ["x1,001,001", "x2,002,002", "x3,003,none"], ["001", "002", "003", "none"]),
+        (SURE, ["x1,TRUE,TRUE", "x2,FALSE,false", "x3,TRUE,unsure"], ["False", "True", "unsure"]),
+        (["x1,1,1", "x2,2,2", "x3,3,1"], ["x1,1,1.0", "x2,2,2.0", "x3,3,none"], ["1", "2", "3", "none"]),
+        (["x1,1,1", "x2,2,2", "x3,3,1"], ["x1,1.0,01", "x2,2.00,+2", "x3,3.0,4"], ["1", "2", "3", "4"]),
+        (["x1,a ,a", "x2,b, b", "x3,c,a"], [" x1,a,a", "x2 ,b,b", "x3,c,b "], ["a", "b", "c"]),
+        (
+            ["x1,caf\u00e9,caf\u00e9", "x2,b,b", "x3,c,b"],
+            ["x1,cafe\u0301,caf\u00e9", "x2,b,b", "x3,c,b"],
+            ["b", "c", "caf\u00e9"],
+        ),
+    ],
+    ids=["zeros", "truth", "floats", "numbers", "blanks", "accents"],
+)
+def test_classes_are_decided_once_for_all_files(tmp_path, first, second, classes):
+    paths = write_tables(tmp_path / "d", a=first, b=second)
+    assert accuracies(paths) == {"a": pytest.approx(2 / 3), "b": pytest.approx(2 / 3)}
+    assert import_predictions(paths, COLUMNS, "fail").classes["name"].tolist() == classes
+
+
+def test_classes_of_a_long_file_do_not_depend_on_its_parts(tmp_path):
+    """pandas decides the type of a column by parts of some 100,000 rows."""
+    rows = [f"i{n},{n % 7},{n % 7}" for n in range(400_000)]
+    odd = [f"i{n},{n % 7},{'none' if n >= 399_995 else n % 7}" for n in range(400_000)]
+    found = accuracies(write_tables(tmp_path / "d", a=rows, b=odd))
+    assert found == {"a": 1.0, "b": pytest.approx(1 - 5 / 400_000)}
+
+
+def test_a_parquet_file_of_decimals_has_the_same_classes(tmp_path):
+    paths = write_tables(tmp_path / "d", a=["x1,1,1", "x2,2,2", "x3,3,1"])
+    values = [Decimal("1.00"), Decimal("2.00"), Decimal("1.00")]
+    frame = pd.DataFrame({"image": ["x1", "x2", "x3"], "label": [1, 2, 3], "prediction": values})
+    frame.to_parquet(tmp_path / "d/b.parquet")
+    assert accuracies([*paths, str(tmp_path / "d/b.parquet")]) == {"a": pytest.approx(2 / 3), "b": pytest.approx(2 / 3)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        (
+            ["x1,cat,0", "x2,dog,1"],
+            "no prediction is a class that occurs as a label: the labels are such as 'cat', the pred",
+        ),
+        (["x1,0,0.93", "x2,1,0.5"], "row 1, image 'x1': prediction '0.93' is a number that is no class"),
+        (["x1,0,1", "x2,1,1.5e-05"], "row 2, image 'x2': prediction '1.5e-05' is a number that is no class"),
+        (["x1,1,[1 2]", "x2,2,[2 1]"], "row 1, image 'x1': prediction '[1 2]' is a list, not a class"),
+        (["x1,cat,cat", "x2,dog,-1"], "row 2, image 'x2': prediction '-1' is not a class id"),
+        (["x1,1,inf", "x2,2,1"], "row 1, image 'x1': prediction 'inf' is a number that is no class"),
+        ([], "the table has a header and no rows"),
+    ],
+)
+@pytest.mark.parametrize("on_error", ["fail", "exclude"])
+def test_predictions_that_are_no_classes_are_refused(tmp_path, rows, line, on_error):
+    paths = write_tables(tmp_path / "d", a=rows, b=["x1,0,0", "x2,1,1"], c=["x1,0,0", "x2,1,0"])
+    if on_error == "fail":
+        with pytest.raises(InputError) as error:
+            import_predictions(paths, COLUMNS, "fail")
+        assert line in str(error.value)
+        assert "\n" not in str(error.value)
+    else:
+        models = import_predictions(paths, COLUMNS, "exclude").models.set_index("model")
+        assert line in models.loc["a", "remark"]
+        assert models.loc["b", "accuracy"] == 1
+
+
+def test_lists_in_parquet_are_no_classes(tmp_path):
+    frame = pd.DataFrame({"image": ["x1", "x2"], "label": [0, 1], "prediction": [[0.9, 0.1], [0.2, 0.8]]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="model a: prediction holds lists, not classes"):
+        import_predictions([str(tmp_path / "a.parquet")] * 1, COLUMNS, "fail")
+
+
+GOOD = "image,label,prediction\nx1,0,0\nx2,1,0\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "\ufeff" + GOOD),
+        ("a.csv", GOOD.replace(",", " , ")),
+        ("a.csv", GOOD.replace(",", ";")),
+        ("a.csv", GOOD.replace(",", "\t")),
+        ("a.CSV", GOOD),
+        ("a.csv.gz", GOOD),
+        ("a.jsonl", '{"image": "x1", "label": 0, "prediction": 0}\n{"image": "x2", "label": 1, "prediction": 0}\n'),
+    ],
+    ids=["bom", "blanks", "semicolon", "tab", "upper", "gz", "jsonl"],
+)
+def test_tables_are_read_as_people_write_them(tmp_path, name, content):
+    content = content.encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    paths = write_tables(tmp_path / "d", b=["x1,0,0", "x2,1,1"])
+    assert accuracies(prediction_files([str(tmp_path / name), *paths])) == {"a": 0.5, "b": 1.0}
+
+
+def test_files_of_one_name_are_named_after_their_folders(tmp_path):
+    for model, prediction in (("one", 0), ("two", 1)):
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "predictions.csv").write_text(f"image,label,prediction\nx1,0,0\nx2,1,{prediction}\n")
+    assert accuracies(prediction_files(str(tmp_path / "*/predictions.csv"))) == {"one": 0.5, "two": 1.0}
+
+
+@pytest.mark.parametrize("row", ["x2,1,1,", "x2,1,1,0.2,0.8", "x2,1"])
+def test_a_row_that_does_not_fit_its_header_is_refused_with_its_line(tmp_path, row):
+    (tmp_path / "a.csv").write_text(f"image,label,prediction\nx1,0,0\n{row}\nx3,1,1\n")
+    with pytest.raises(InputError, match=r"a\.csv: cannot be read as a table \(.*Row #3: Expected 3 columns, got"):
+        import_predictions([str(tmp_path / "a.csv")], COLUMNS, "fail")
+
+
+def test_a_table_in_utf16_says_so(tmp_path):
+    (tmp_path / "a.csv").write_text(GOOD, encoding="utf-16")
+    with pytest.raises(InputError, match="it is UTF-16; save it as UTF-8"):
+        import_predictions([str(tmp_path / "a.csv")], COLUMNS, "fail")

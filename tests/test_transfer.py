@@ -366,3 +366,13 @@ def test_a_best_epoch_is_the_first_of_equals():
             network.weight.fill_(epoch)
         best.update(network, epoch, accuracy)
     assert (best.epoch, best.state["weight"].item()) == (2, 2)
+
+
+def test_weights_of_another_recipe_do_not_stay_beside_a_new_row(student, tmp_path):
+    path = tmp_path / "results/transfers/kl/s.t/t.t/0.parquet"
+    teachers, weights = {"t.t": write_teacher(tmp_path, KNOWING, LABELS)}, path.with_suffix(".safetensors")
+    run_block([SPEC], [path], student, teachers, 10, "code", keep={path: "last"})
+    run_block([SPEC], [path], student, teachers, 10, "code")
+    assert weights.exists()
+    run_block([replace(SPEC, lr=0.01)], [path], student, teachers, 10, "code")
+    assert not weights.exists()

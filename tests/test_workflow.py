@@ -27,6 +27,13 @@ from running import (
 
 from transfer_atlas.store.tables import read_metadata, read_table
 
+AFTER_A_NEW_TRANSFER = {
+    "write_config": 1,
+    "gather_transfers": 1,
+    "summarise_transfers": 1,
+    **{f"plot_{figure}": 1 for figure in FIGURES_OF_TRANSFERS},
+}
+
 
 def test_the_study_ends_with_tables_figures_and_summary(finished):
     results = finished / "results/small"
@@ -199,6 +206,49 @@ def test_a_finished_study_does_nothing(finished):
     assert planned(finished) == {}
 
 
+def test_a_variant_under_its_own_name_leaves_the_study_as_it_is(finished):
+    variant = overlay_of(finished, "variant", {"study": "variant", "transfer.evaluate_epochs": True})
+    assert planned(finished) == {}
+    assert planned(finished, overlay=variant)["transfer_kl_dp"] == 1
+    snakemake(finished, "results/variant/pairs.parquet", overlay=variant)
+    assert planned(finished) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"images.classes": 11}, "images.classes is 10, not 11"),
+        ({"images.root": "data/other"}, "images.root is data/small, not data/other"),
+        ({"geometry.crop_pct": 0.9}, "geometry of test_"),
+    ],
+)
+def test_another_study_under_the_same_name_is_refused(finished, change, named):
+    done = snakemake(finished, "--dry-run", overlay=overlay_of(finished, "other", change), check=False)
+    said = done.stdout + done.stderr
+    assert "results/small holds the results of another study: its " in said
+    assert named in said
+    assert "give this study a name of its own (study: <name>), or delete results/small" in said
+
+
+def test_a_copied_results_folder_has_nothing_to_do(finished, tmp_path):
+    """In a new clone, with new times; an edited figure module still redraws its one figure."""
+    clone = copy_repository(tmp_path / "transfer-atlas")
+    shutil.copytree(finished / "results/small", clone / "results/small", copy_function=shutil.copyfile)
+    assert planned(clone) == {}
+    module = clone / "src/transfer_atlas/figures/gain_loss.py"
+    module.write_text(module.read_text().replace("import", "import math\nimport", 1))
+    assert planned(clone) == {"plot_gain_loss": 1}
+
+
+def test_weights_that_a_method_keeps_are_planned(finished):
+    methods = SMALL["transfer"]["methods"]
+    keeping = methods | {"kl_dp": methods["kl_dp"] | {"keep_weights": "last"}}
+    assert planned(finished, overlay=overlay_of(finished, "keeping", {"transfer.methods": keeping})) == {
+        "transfer_kl_dp": 1,
+        **AFTER_A_NEW_TRANSFER,
+    }
+
+
 def test_a_deleted_figure_is_one_job(finished):
     figure = finished / "results/small/figures/complementarity.pdf"
     figure.unlink()
@@ -209,14 +259,7 @@ def test_a_deleted_figure_is_one_job(finished):
 
 def test_other_epochs_rerun_transfers_and_what_reads_them(finished):
     jobs = planned(finished, overlay=overlay_of(finished, "epochs", {"transfer.epochs": 3}))
-    assert jobs == {
-        "write_config": 1,
-        "transfer_kl_dp": 1,
-        "transfer_controls": 1,
-        "gather_transfers": 1,
-        "summarise_transfers": 1,
-        **{f"plot_{figure}": 1 for figure in FIGURES_OF_TRANSFERS},
-    }
+    assert jobs == {"transfer_kl_dp": 1, "transfer_controls": 1, **AFTER_A_NEW_TRANSFER}
 
 
 def test_an_edited_figure_module_reruns_that_figure(finished):

@@ -16,9 +16,14 @@ class Stopped(Exception):
 
 
 def did_you_mean(name, known):
-    """Suggest the nearest known names, as the end of an error line."""
+    """Suggest the nearest known names, or else list the known ones, as the end of an error line."""
+    return nearest(name, known) or f"; known: {', '.join(sorted(known)[:12])}"
+
+
+def nearest(name, known):
+    """Suggest the nearest known names, as the end of an error line; empty where none is near."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else f"; known: {', '.join(sorted(known)[:12])}"
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 def one_line(error, length=300):

@@ -13,9 +13,11 @@ from transfer_atlas.study import config as study_config
 from transfer_atlas.study import (
     code,
     figures,
+    identity,
     methods,
     pairs,
     plan,
+    records,
     sheet,
     sources,
     teams,
@@ -33,6 +35,7 @@ STUDY = config["study"]
 SUMMARY = Path(f"results/{STUDY}/summary.txt")
 config["headline"] = SUMMARY.read_text() if SUMMARY.exists() else ""
 ZOO = {}
+GEOMETRY = {}
 METHODS = config.get("transfer", {}).get("methods", {})
 
 # every table that `all` makes, and whether this study has it
@@ -75,14 +78,6 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-# a killed run leaves no lock behind: the kernel holds this one (profiles/default says nolock)
-onstart:
-    lock.hold_lock(f".snakemake/transfer_atlas/{STUDY}.lock")
-    # parameters and no inputs, so that a dry run needs no images
-    for split in ("train", "evaluation") if "images" in config else ():
-        sources.image_files(config["images"], split)
-
-
 localrules:
     write_config,
 
@@ -94,5 +89,6 @@ rule write_config:
         "<logs>/write_config.log",
     params:
         config=lambda wildcards: study_config.used_config(config, ZOO),
+        code=code_of("write_config"),
     script:
         "../scripts/write_config.py"

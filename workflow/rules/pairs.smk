@@ -79,5 +79,6 @@ else:
         localrule: True
         params:
             pairs=PAIRS,
+            code=code_of("select_pairs"),
         script:
             "../scripts/select_pairs.py"

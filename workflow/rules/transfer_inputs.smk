@@ -16,6 +16,15 @@ def planned_transfers():
     return plan.transfers_of(pyarrow.parquet.read_table(chosen).to_pylist(), METHODS)
 
 
+def kept_weights(wildcards):
+    """Input function of `all`: weights of the students of all transfers whose method has keep_weights."""
+    return [
+        row_file("transfers", row, ".safetensors")
+        for row in (planned_transfers() if METHODS else [])
+        if methods.keeps_weights(METHODS[row[0]])
+    ]
+
+
 def planned_trainings(wildcards):
     """Parameter function: (student, epochs, share of the transfer images) of every training for a transfer."""
     transfers = plan.trainings_of(SWEEPS, METHODS, planned_transfers())
@@ -65,18 +74,10 @@ def transfer_inputs(block):
     return inputs
 
 
-def trained_settings(model):
-    """What a transfer depends on besides files and recipe, of a model that is trained."""
-    return settings_of(model) | {"views": config["views"]["count"]}
-
-
-def settings_of_teachers(block):
-    """Parameter function: the settings of the teachers of a block, where they learn too."""
-    return lambda wildcards: [
-        trained_settings(teacher)
-        for teacher in block.teachers(wildcards)
-        if block.teachers_learn
-    ]
+def trained_settings(*models):
+    """What a transfer depends on besides files and recipe, of each model that is trained."""
+    views = {"views": config["views"]["count"]}
+    return [settings_of(model) | views for model in models]
 
 
 def members_of(wildcards):

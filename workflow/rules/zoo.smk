@@ -19,7 +19,7 @@ ZOO |= checked(
     study_config.load_schema(SCHEMAS / "zoo.schema.yaml"),
     config["zoo"]["recipes"],
 )
-GEOMETRY = {
+GEOMETRY |= {
     model: checked(
         sheet.geometry_of, row, config.get("geometry", {}), config["zoo"]["sheet"]
     )

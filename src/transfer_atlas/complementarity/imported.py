@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
-from transfer_atlas.errors import InputError, one_line
+from transfer_atlas.complementarity.class_names import check_shared_class, decide_classes, describe_impossible, to_text
+from transfer_atlas.complementarity.prediction_files import REQUIRED, read_models
+from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import describe_difference
 from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
 from transfer_atlas.store.tables import fingerprint, write_excluded, write_table
 
-REQUIRED = ("image", "label", "prediction")
 PROBABILITIES = ("label_probability", "confidence")
 
 
@@ -55,16 +55,17 @@ def import_predictions(files, columns, on_error):
             the first model with nulls, duplicate images, other images or labels than most, or impossible values.
     """
     answers, faults = {}, {}
-    for model, frame, source in _models_in(files, columns):
+    for model, frame, source in read_models(files, columns):
         if not re.fullmatch(r"[\w.+-]+", model):
             raise InputError(f"{source}: model name '{model}' may hold only letters, digits and _ . + -; rename it")
         if model in answers or model in faults:
             raise InputError(f"{source}: model '{model}' was given before; every model needs a name of its own")
         try:
-            answers[model] = _check_answers(frame)
+            answers[model] = _check_rows(frame)
         except InputError as error:
             faults[model] = f"{error} ({source})"
-    faults |= _compare_image_sets(answers)
+    faults |= _apply_classes(answers)
+    faults |= _compare_image_sets({model: frame for model, frame in answers.items() if model not in faults})
     if faults and on_error == "fail":
         model, fault = next(iter(faults.items()))
         raise InputError(f"model {model}: {fault}; mend it, or leave such models out with on_error: exclude")
@@ -89,71 +90,37 @@ def write_predictions(imported, folder, provenance):
         write_excluded("predictions", Path(folder) / f"{row.model}.parquet", row.remark, provenance)
 
 
-def _models_in(files, columns):
-    """Yield (model, DataFrame with our column names, what the rows come from)."""
-    long = []
-    for file in files:
-        frame = _read_file(file, columns)
-        if "model" in frame:
-            long.append(frame)
-        else:
-            yield Path(file).stem, frame, file
-    if long:
-        frame = pd.concat(long, ignore_index=True)
-        if frame["model"].isna().any():
-            raise InputError(
-                f"{columns['model']}: no model in row {frame['model'].isna().argmax() + 1} of the long table"
-            )
-        for model, rows in frame.groupby(frame["model"].astype(str), sort=False):
-            yield model, rows.drop(columns="model"), f"model '{model}' of the long table"
-
-
-def _read_file(file, columns):
-    """Read the columns that we know, under our names; row numbers count from 1 and stay with their rows."""
-    theirs = {name: column for column, name in columns.items()}
-    try:
-        if Path(file).suffix == ".parquet":
-            names = pq.read_schema(file).names
-            frame = pd.read_parquet(file, columns=[name for name in names if name in theirs])
-        else:
-            # an image 007 keeps its zeros and a class NA its name; only empty cells and nan are missing
-            frame = pd.read_csv(
-                file,
-                sep="," if Path(file).suffix == ".csv" else "\t",
-                dtype={columns["image"]: str, columns["model"]: str},
-                usecols=lambda name: name in theirs,
-                keep_default_na=False,
-                na_values=["", "nan", "NaN"],
-            )
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: cannot be read as a table ({one_line(error)})") from None
-    frame = frame.rename(columns=theirs)
-    missing = [columns[name] for name in REQUIRED if name not in frame]
-    if missing:
-        raise InputError(
-            f"{file}: no column '{missing[0]}'; name the columns of your files under predictions.columns in the config"
-        )
-    frame.index = pd.RangeIndex(1, len(frame) + 1)
-    return frame
-
-
-def _check_answers(frame):
-    """One model's rows, sorted by image, with classes as categories.
+def _check_rows(frame):
+    """One model's rows, sorted by image, with labels and predictions as text.
 
     Raises:
-        InputError: nulls, duplicate images, classes or probabilities that are impossible; names row and image.
+        InputError: nulls, duplicate images, impossible classes or probabilities; names row and image.
     """
-    frame = frame.assign(image=frame["image"].astype(str).where(frame["image"].notna()))
+    frame = frame.assign(image=to_text(frame["image"]))
+    for name in ("label", "prediction"):
+        frame[name] = _class_texts(frame, name)
     probabilities = [name for name in PROBABILITIES if name in frame]
     for name in (*REQUIRED, *probabilities):
         _refuse(frame, frame[name].isna(), f"{name} is missing or NaN")
+    if frame.empty:
+        raise InputError("the table has a header and no rows")
     _refuse(frame, frame["image"].duplicated(), "the image comes twice")
     for name in probabilities:
         frame[name] = pd.to_numeric(frame[name], errors="coerce")
         _refuse(frame, ~frame[name].between(0, 1 + 1e-6), f"{name} is not between 0 and 1")
-    for name in ("label", "prediction"):
-        frame[name] = _as_classes(frame, name)
     return frame.sort_values("image", ignore_index=True)
+
+
+def _class_texts(frame, name):
+    """Labels or predictions as a category of texts."""
+    try:
+        texts = to_text(frame[name])
+    except TypeError:
+        raise InputError(f"{name} holds lists, not classes; give the class with the largest value") from None
+    for text in texts.dropna().unique():
+        if fault := describe_impossible(text):
+            _refuse(frame, texts == text, f"{name} '{text}' {fault}")
+    return texts.astype("category")
 
 
 def _refuse(frame, bad, what):
@@ -162,15 +129,22 @@ def _refuse(frame, bad, what):
         raise InputError(f"row {row}, image '{frame['image'][row]}': {what}")
 
 
-def _as_classes(frame, name):
-    """Labels or predictions as a category of Python integers or of strings."""
-    values = frame[name]
-    if pd.api.types.is_float_dtype(values) and (values == values.round()).all():
-        values = values.astype(np.int64)
-    if pd.api.types.is_integer_dtype(values):
-        _refuse(frame, values < 0, f"{name} is not a class id (0, 1, 2, ...)")
-        return values.astype("category")
-    return values.astype(str).astype("category")
+def _apply_classes(answers):
+    """Turn the texts of all models into classes, in place; returns the faults of models that share none with their labels."""
+    texts = {
+        text for frame in answers.values() for name in ("label", "prediction") for text in frame[name].cat.categories
+    }
+    classes, faults = decide_classes(texts), {}
+    for model, frame in answers.items():
+        for name in ("label", "prediction"):
+            of_category = pd.Series([classes[text] for text in frame[name].cat.categories], dtype=object)
+            codes, categories = pd.factorize(of_category, sort=True)
+            frame[name] = pd.Categorical.from_codes(codes[frame[name].cat.codes], categories)
+        try:
+            check_shared_class(frame["label"].cat.categories, frame["prediction"].cat.categories)
+        except InputError as error:
+            faults[model] = str(error)
+    return faults
 
 
 def _compare_image_sets(answers):
@@ -198,15 +172,10 @@ def _codes_of_labels(frame):
 def _number_classes(answers, faults):
     """Number the classes that occur, for all models alike, and build the tables."""
     columns = [frame[name] for frame in answers.values() for name in ("label", "prediction")]
-    integers = all(pd.api.types.is_integer_dtype(column.cat.categories) for column in columns)
-    kind = int if integers else str
-    occurring = sorted({kind(name) for column in columns for name in column.cat.categories})
+    occurring = sorted({name for column in columns for name in column.cat.categories})
     numbers, place = len(occurring), {name: number for number, name in enumerate(occurring)}
-    names = None if integers and occurring == list(range(numbers)) else list(map(str, occurring))
-    ids = [
-        np.array([place[kind(name)] for name in column.cat.categories], np.int32)[column.cat.codes]
-        for column in columns
-    ]
+    names = None if occurring == list(range(numbers)) else list(map(str, occurring))
+    ids = [np.array([place[name] for name in column.cat.categories], np.int32)[column.cat.codes] for column in columns]
     label = np.asarray(ids[0])
     predictions = {
         model: pd.DataFrame(

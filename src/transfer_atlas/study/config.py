@@ -188,7 +188,10 @@ def _explain(error):
         return f"{at}{error.instance!r} is not one of {', '.join(error.validator_value)}"
     if error.validator == "oneOf":
         options = " or ".join(" and ".join(option["required"]) for option in error.validator_value)
-        return f"{at}give either {options} (a key that is set to null is left out)"
+        return (
+            f"{at}give either {options} (a key that is set to null is left out); a variant is given together with the "
+            "study that it varies: --configfile study.yaml variant.yaml"
+        )
     if error.validator == "const":
         return f"{at}needs target: most_confident or confidence_gap"
     if error.validator == "not":

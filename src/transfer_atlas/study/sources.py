@@ -5,7 +5,7 @@ from pathlib import Path
 
 from transfer_atlas.errors import InputError
 
-PREDICTION_SUFFIXES = (".parquet", ".csv", ".tsv")
+PREDICTION_SUFFIXES = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 
 
 def image_files(images, split):
@@ -39,7 +39,7 @@ def prediction_files(patterns):
             raise InputError(f"predictions.files: no file matches {pattern}")
         files += [file for file in found if file not in files]
     for file in files:
-        if Path(file).suffix not in PREDICTION_SUFFIXES:
+        if not file.lower().endswith(PREDICTION_SUFFIXES):
             raise InputError(f"predictions.files: {file} is none of {', '.join(PREDICTION_SUFFIXES)}")
     return files
 

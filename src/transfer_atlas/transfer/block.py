@@ -76,6 +76,7 @@ class StudentJob:
         made_from = {"spec": spec, **student.settings(), "files": describe_files([*inputs, *files]), "code": self.code}
         digest = hashlib.blake2b(json.dumps(made_from, sort_keys=True).encode(), digest_size=16).hexdigest()
         weights = KeptWeights(path.with_suffix(".safetensors"), keep, digest)
+        weights.remove_others()
         if _is_made(path, digest) and weights.are_there():
             print(f"{path}: made already")
             return
@@ -119,12 +120,19 @@ class KeptWeights:
 
     def are_there(self):
         """Whether nothing is to be saved, or the file is there and was made from the same inputs."""
-        if self.epoch is None:
-            return True
+        return self.epoch is None or self.metadata.items() <= self._found().items()
+
+    def remove_others(self):
+        """Remove weights that were made from other inputs: they do not belong to the row that is about to be written."""
+        if self.path.exists() and self._found().get("made_from") != self.metadata["made_from"]:
+            self.path.unlink()
+
+    def _found(self):
+        """Metadata of the file; empty where there is none or it is damaged."""
         try:
-            return self.path.exists() and self.metadata.items() <= metadata_of_weights(self.path).items()
+            return metadata_of_weights(self.path) if self.path.exists() else {}
         except InputError:
-            return False
+            return {}
 
     def save(self, networks, remark):
         """Save the weights of one of `networks`; where there is none, a file without weights that says why."""

@@ -1,0 +1,36 @@
+"""What the results folder remembers of its study: what identifies it, and Snakemake's records; one run at a time.
+
+INPUTS
+    <results>/identity.json, <results>/records.json.gz  where an earlier run has left them
+
+OUTPUTS
+    both of them; neither is a target
+"""
+
+RESULTS = f"results/{STUDY}"
+IDENTITY = identity.identity_of(config, GEOMETRY)
+
+
+if "tables" not in config:
+    checked(identity.check_identity, RESULTS, IDENTITY)
+
+if workflow.is_main_process:
+    records.restore_records(RESULTS, ".snakemake")
+
+
+onstart:
+    # a killed run leaves no lock behind: the kernel holds this one (profiles/default says nolock)
+    lock.hold_lock(f".snakemake/transfer_atlas/{STUDY}.lock")
+    if "tables" not in config:
+        identity.save_identity(RESULTS, IDENTITY)
+    # parameters and no inputs, so that a dry run needs no images
+    for split in ("train", "evaluation") if "images" in config else ():
+        sources.image_files(config["images"], split)
+
+
+onsuccess:
+    records.save_records(RESULTS, ".snakemake")
+
+
+onerror:
+    records.save_records(RESULTS, ".snakemake")
