@@ -1,13 +1,12 @@
 """Every figure has labelled axes with units, survives poor data and comes out byte-identical twice."""
 
-import re
 from importlib import import_module
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, make_random_study
+from conftest import make_random_study
 
 from transfer_atlas.figures.flip_entropy import entropy_by_chance
 from transfer_atlas.figures.groups import of_family, of_method
@@ -15,14 +14,10 @@ from transfer_atlas.figures.pair_matrix import cluster
 from transfer_atlas.figures.style import save_figure
 from transfer_atlas.figures.table_page import render_table
 from transfer_atlas.figures.teacher_count import expected_of_chosen
+from transfer_atlas.schemas.tables import SCHEMAS
+from transfer_atlas.study.figures import figures_of
 
-# as the workflow knows them: a line for each figure with the tables that it takes
-TABLES = {
-    figure: re.findall(r"\w+", tables)
-    for figure, tables in re.findall(
-        r'^        "(\w+)": \[(.*)\]', (ROOT / "workflow/rules/figures.smk").read_text(), flags=re.M
-    )
-}
+TABLES = {figure: tables for figure, (_, tables) in figures_of(SCHEMAS).items()}
 # what a figure of too small a study says in place of its axes
 NEEDS_MORE = (
     "a correlation needs three transfers with a teacher and a result",
@@ -56,6 +51,59 @@ def test_axes_are_labelled_with_units_at_every_size(name, size, tmp_path):
         assert any(unit in labels_of(figure) for unit in ("%", "points", "nats", "rho, -1 to 1"))
         assert any(ax.collections or ax.lines or ax.patches or ax.images for ax in figure.axes)
     save_figure(figure, [tmp_path / "f.png"])
+
+
+# axes that end before a control, which loses so much that it would flatten all others; the figure says so in words
+CLIPPED = ("transfer_delta", "learning_curves")
+
+
+@pytest.mark.parametrize("name", set(TABLES) - set(CLIPPED))
+@pytest.mark.parametrize("size", [(4, 5), (30, 20)])
+def test_all_data_lie_inside_the_axes(name, size):
+    figure = plot(name, make_random_study(*size))
+    figure.canvas.draw()
+    for ax in figure.axes:
+        limits = np.sort([ax.get_xlim(), ax.get_ylim()], axis=1)
+        data = np.array([ax.dataLim.intervalx, ax.dataLim.intervaly])
+        room = 1e-6 * np.abs(limits).max(axis=1)
+        known = np.isfinite(data).all(axis=1)
+        assert (data[known, 0] >= (limits[:, 0] - room)[known]).all(), f"{name}: {data}, {limits}"
+        assert (data[known, 1] <= (limits[:, 1] + room)[known]).all(), f"{name}: {data}, {limits}"
+
+
+def test_bars_of_all_panels_that_share_an_axis_fit_it(random_study):
+    """The last panel has the highest bar."""
+    flips = random_study["flips_by_class"]
+    last = flips["example"].unique()[-1]
+    flips.loc[flips.index[flips["example"] == last][0], "share_of_flips"] = 0.9
+    figure = plot("flips_by_class", random_study)
+    assert figure.axes[0].get_ylim()[1] > 90
+
+
+@pytest.mark.parametrize("name", ["delta_by_property", "transfer_rate", "class_transfer_rate", "scaling"])
+def test_one_student_alone_has_no_interval(name, random_study):
+    """A bar of length zero would look exact."""
+    for table in ("transfers", "sweeps"):
+        rows = random_study[table]
+        student = rows["student"].iloc[0]
+        first = rows[rows["student"] == student].drop_duplicates([c for c in ("method", "key", "value") if c in rows])
+        random_study[table] = first
+    figure = plot(name, random_study)
+    bars = [bars for ax in figure.axes for container in ax.containers for bars in container.lines[2]]
+    assert bars
+    for bar in bars:
+        assert all(np.isnan(segment).any() for segment in bar.get_segments() if len(segment))
+
+
+def test_the_median_lies_inside_the_middle_half(random_study):
+    pairs = random_study["complementarity"]
+    pairs.loc[pairs.index[:3], "top50_similarity"] = 50.0  # a few far ones move a mean, not a median
+    ax = plot("class_similarity", random_study).axes[0]
+    (band,) = (path for collection in ax.collections[:1] for path in collection.get_paths())
+    x, median = ax.lines[-1].get_data()
+    for place, value in zip(x, median, strict=True):
+        edges = band.vertices[np.isclose(band.vertices[:, 0], place), 1]
+        assert edges.min() <= value <= edges.max()
 
 
 @pytest.mark.parametrize("name", OF_TRANSFERS)

@@ -72,6 +72,14 @@ def test_predictions_from_elsewhere_end_with_the_figures_of_pairs(leaderboard):
     used = yaml.safe_load((results / "config.yaml").read_text())
     assert set(used) == {"study", "on_error", "predictions", "complementarity"}
     assert planned(leaderboard, overlay="config/leaderboard.yaml") == {}
+    file = leaderboard / "predictions/e.csv"
+    before = file.read_text()
+    file.write_text(before.replace("class A", "class B"))
+    os.utime(file, (0, 0))
+    assert planned(leaderboard, overlay="config/leaderboard.yaml")["import_predictions"] == 1
+    file.write_text(before)
+    os.utime(file, (0, 0))
+    assert planned(leaderboard, overlay="config/leaderboard.yaml") == {}
 
 
 def test_a_faulty_file_of_predictions_is_one_line(leaderboard):

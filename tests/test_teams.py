@@ -49,7 +49,7 @@ def teach(tmp_path, student, teachers):
         path = tmp_path / f"results/teams/{way}/s.t/{'_'.join(names)}/{transfer.seed}.parquet".replace(".t", "")
         path.unlink(missing_ok=True)
         spec = TeamSpec(way, "team", tuple(names), transfer)
-        teach_as_team(spec, path, student, [teachers[name] for name in names], list(students), 10, "code")
+        teach_as_team(spec, path, student, {name: teachers[name] for name in names}, list(students), 10, "code")
         return read_table(path).to_dict("records")[0]
 
     return run

@@ -53,7 +53,7 @@ def mean_over_students(rows, column):
         column: name of a column.
 
     Returns:
-        (mean, standard error), the latter 0 for one student.
+        (mean, standard error), the latter NaN for one student.
     """
     of_student = rows.groupby("student")[column].mean().dropna()
-    return rows[column].mean(), of_student.sem() if len(of_student) > 1 else 0.0
+    return rows[column].mean(), of_student.sem()

@@ -77,6 +77,7 @@ if "published" in config:
             "<logs>/compare_with_published.log",
         localrule: True
         params:
+            contents=CONTENTS.of_file(config["published"]),
             code=code_of("compare_with_published"),
         script:
             "../scripts/compare_with_published.py"

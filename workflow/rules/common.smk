@@ -12,6 +12,7 @@ from transfer_atlas.jobs import gpus, lock
 from transfer_atlas.study import config as study_config
 from transfer_atlas.study import (
     code,
+    contents,
     figures,
     identity,
     methods,
@@ -36,6 +37,7 @@ SUMMARY = Path(f"results/{STUDY}/summary.txt")
 config["headline"] = SUMMARY.read_text() if SUMMARY.exists() else ""
 ZOO = {}
 GEOMETRY = {}
+CONTENTS = contents.Contents(".snakemake/transfer_atlas/contents.json")
 METHODS = config.get("transfer", {}).get("methods", {})
 
 # every table that `all` makes, and whether this study has it
@@ -70,8 +72,9 @@ pathvars:
 
 
 wildcard_constraints:
-    model=r"[\w.]+",
-    student=r"[\w.]+",
+    model=sheet.MODEL_NAME,
+    student=sheet.MODEL_NAME,
+    teacher=sheet.MODEL_NAME,
     split="train|transfer|evaluation",
     geometry=r"[\w.-]+",
     table=r"\w+",

@@ -11,10 +11,13 @@ OUTPUTS
                     <results>/flips_by_class.parquet  one row per class for the example pairs
 """
 
+BY_NAMES = config["complementarity"]["class_similarity"] == "text"
+
 
 rule embed_classes:
     input:
-        unpack(class_inputs),
+        # from the names of the classes alone, or from what the models predict for them
+        **{} if BY_NAMES else CLASS_SOURCES,
         classes="<results>/classes.parquet",
     output:
         "<results>/class_embeddings.npy",
@@ -25,9 +28,7 @@ rule embed_classes:
         runtime=growing(60),
     params:
         text_model=(
-            lookup("complementarity/text_model", within=config)
-            if config["complementarity"]["class_similarity"] == "text"
-            else None
+            lookup("complementarity/text_model", within=config) if BY_NAMES else None
         ),
         code=code_of("embed_classes"),
     script:

@@ -9,6 +9,10 @@ OUTPUTS
     decode_images  <results>/pixels/{split}/{geometry}.npy  uint8 [images, size, size, 3]
 """
 
+IMAGE_CONTENTS = contents.image_contents(
+    CONTENTS, config["images"], f"results/{STUDY}", workflow.is_main_process
+)
+
 
 rule index_images:
     output:
@@ -24,6 +28,7 @@ rule index_images:
     params:
         images=images_for("classes", "transfer_images"),
         seed=lookup("seed", within=config),
+        contents=IMAGE_CONTENTS,
         code=code_of("index_images"),
     script:
         "../scripts/index_images.py"
@@ -43,6 +48,9 @@ rule decode_images:
     params:
         images=images_for(),
         geometry=geometry_from_name,
+        contents=lambda wildcards: contents.content_of_split(
+            IMAGE_CONTENTS, config["images"], wildcards.split
+        ),
         code=code_of("decode_images"),
     script:
         "../scripts/decode_images.py"

@@ -94,13 +94,11 @@ def logits_inputs(splits, stored):
 
 def passing_of(wildcards):
     """Parameter function: how a model decodes its images itself."""
-    return {"images": images_for(), "geometry": GEOMETRY[wildcards.model]}
-
-
-def class_inputs(wildcards):
-    """Input function: what similarities of classes come from, besides their names."""
-    from_names = config["complementarity"]["class_similarity"] == "text"
-    return {} if from_names else CLASS_SOURCES
+    return {
+        "images": images_for(),
+        "geometry": GEOMETRY[wildcards.model],
+        "contents": IMAGE_CONTENTS,
+    }
 
 
 def figure_files(name, category):

@@ -30,6 +30,7 @@ rule import_predictions:
         runtime=growing(60),
     params:
         columns=lookup("predictions/columns", within=config),
+        contents=CONTENTS.of_files(PREDICTION_FILES),
         code=code_of("import_predictions"),
     script:
         "../scripts/import_predictions.py"

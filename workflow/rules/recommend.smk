@@ -45,8 +45,6 @@ rule recommend:
         text="<results>/recommend/{student}.txt",
     log:
         "<logs>/recommend/{student}.log",
-    wildcard_constraints:
-        student=r"\w+(\.\w+)+",
     localrule: True
     resources:
         mem_mb=growing(2000),

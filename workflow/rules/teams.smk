@@ -24,7 +24,6 @@ for way in config["teams"]["ways"] if TEAMS else ():
         log:
             f"<logs>/team_{way}/{{student}}/{{team}}/{{seed}}.log",
         wildcard_constraints:
-            student=r"\w+(\.\w+)+",
             team="|".join(map(re.escape, config["teams"]["teachers"])),
         resources:
             mem_mb=growing(4000),

@@ -45,7 +45,6 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
             f"<logs>/transfer_{block.log_name(sweep)}.log",
         wildcard_constraints:
             student="|".join(map(re.escape, block.students)),
-            teacher=r"\w+(\.\w+)+",
             value="|".join(map(re.escape, sweep.values)) if sweep else ".*",
         resources:
             mem_mb=growing(4000),

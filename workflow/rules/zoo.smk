@@ -19,6 +19,12 @@ ZOO |= checked(
     study_config.load_schema(SCHEMAS / "zoo.schema.yaml"),
     config["zoo"]["recipes"],
 )
+for row in ZOO.values():
+    # a network or weights of the user's own: what depends on the row depends on their content
+    if ":" in row["architecture"]:
+        row["module_content"] = contents.module_digest(row["architecture"])
+    if Path(row["weights"]).is_file():
+        row["weights_content"] = CONTENTS.of_file(row["weights"])
 GEOMETRY |= {
     model: checked(
         sheet.geometry_of, row, config.get("geometry", {}), config["zoo"]["sheet"]

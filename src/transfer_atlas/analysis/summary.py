@@ -110,20 +110,21 @@ def format_summary(summary, figures, teams=None):
         }
     )
     notes = [
-        "success: share of transfers that gain; median: over students, of their success rates (the paper's statistic)",
-        "up, down: share significantly above and below zero (exact McNemar, 5 %); +-: standard error over students",
-        "methods without a teacher are controls: self, labels, random",
+        "success: share of transfers with delta above 0; median: median over students of their success rates (as in the paper)",
+        "up, down: share of transfers with delta significantly above and below 0 (exact McNemar test, 5 %)",
+        "mean delta: accuracy after minus before, mean over transfers, +- its standard error over students",
+        "self, labels and random are controls: they have no teacher",
     ]
     if summary["above_labels"].notna().any():
         notes.insert(
             2,
-            ">labels, <labels: share significantly above and below the student's control labels (false discovery rate 5 %)",
+            ">labels, <labels: share significantly above and below the student's control `labels` (false discovery rate 5 %)",
         )
     else:
         percent = percent.drop(columns=[">labels", "<labels"])
     table = percent.rename_axis("method").reset_index().to_string(index=False)
     if lost := summary["lost"].sum():
-        notes.append(f"{lost} transfer(s) ended without a result; column remark of transfers.parquet says why")
+        notes.append(f"{lost} transfer(s) have no result; column remark of transfers.parquet says why")
     several = [] if teams is None else _describe_teams(teams)
     return "\n".join([table, *notes, *several, f"figures: {figures}"]) + "\n"
 
@@ -146,6 +147,7 @@ def _describe_teams(teams):
     return [
         "",
         shown.rename(columns=names).rename_axis("several teachers").reset_index().to_string(index=False),
-        "one teacher: mean of what the team's members give alone; best one: the largest of these, known in hindsight",
-        ">one, >best: share above these; up, down: share significantly above and below the best (exact McNemar, 5 %)",
+        "one teacher: mean delta of the transfers from each member of the team alone; best one: the largest of these deltas,",
+        "which is known only afterwards; >one, >best: share of teams above these",
+        "up, down: share of teams significantly above and below the best one (exact McNemar test, 5 %)",
     ]

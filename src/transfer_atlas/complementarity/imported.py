@@ -1,6 +1,5 @@
 """Answers made elsewhere, taken over into the project's own tables. Needs no torch."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from transfer_atlas.logits.answers import describe_difference
 from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
 from transfer_atlas.store.tables import fingerprint, write_excluded, write_table
+from transfer_atlas.study.sheet import check_model_name
 
 PROBABILITIES = ("label_probability", "confidence")
 
@@ -56,8 +56,7 @@ def import_predictions(files, columns, on_error):
     """
     answers, faults = {}, {}
     for model, frame, source in read_models(files, columns):
-        if not re.fullmatch(r"[\w.+-]+", model):
-            raise InputError(f"{source}: model name '{model}' may hold only letters, digits and _ . + -; rename it")
+        check_model_name(model, source)
         if model in answers or model in faults:
             raise InputError(f"{source}: model '{model}' was given before; every model needs a name of its own")
         try:

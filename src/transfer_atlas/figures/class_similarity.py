@@ -14,7 +14,7 @@ def plot_class_similarity(complementarity):
         complementarity: the complementarity table.
 
     Returns:
-        Figure with mean, quartiles and number of pairs at each X; pairs with fewer than two such classes have none.
+        Figure with median, quartiles and number of pairs at each X; pairs with fewer than two such classes have none.
     """
     increases = [100 * complementarity[f"top{percent}_similarity"].dropna() for percent in TOP_PERCENTS]
     places = [place for place, values in enumerate(increases) if len(values)]
@@ -23,14 +23,11 @@ def plot_class_similarity(complementarity):
         if not places:
             say_empty(ax, "no pair has two classes among the top 50 % of its flips")
             return figure
-        low, mean, high = (
-            [statistic(increases[place]) for place in places]
-            for statistic in (lambda v: np.quantile(v, 0.25), np.mean, lambda v: np.quantile(v, 0.75))
-        )
+        low, median, high = np.array([np.quantile(increases[place], (0.25, 0.5, 0.75)) for place in places]).T
         ax.axhline(0, color="grey", linestyle="--", linewidth=0.8, label="mean over all classes")
         ax.fill_between(places, low, high, color="C0", alpha=0.25, linewidth=0, label="middle half of the pairs")
         ax.vlines(places, low, high, color="C0", linewidth=0.8)
-        ax.plot(places, mean, "o-", color="C0", label="mean over pairs")
+        ax.plot(places, median, "o-", color="C0", label="median over pairs")
         names = [f"{TOP_PERCENTS[place]} %\n{len(increases[place]):,}" for place in range(len(TOP_PERCENTS))]
         ax.set_xticks(range(len(TOP_PERCENTS)), names)
         ax.set_xlim(-0.4, len(TOP_PERCENTS) - 0.6)

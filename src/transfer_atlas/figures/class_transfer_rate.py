@@ -45,7 +45,7 @@ def plot_class_transfer_rate(transfers):
 
 
 def _plot(ax, rates, style, students):
-    """Mean over students with its standard error."""
+    """Mean over students with its standard error, which one student alone does not have."""
     means = [rate.groupby(students).mean() for rate in rates]
-    places, error = range(len(rates)), [100 * (mean.sem() if len(mean) > 1 else 0) for mean in means]
+    places, error = range(len(rates)), [100 * mean.sem() for mean in means]
     ax.errorbar(places, [100 * np.nanmean(mean) for mean in means], error, fmt="o-", markersize=4, capsize=2, **style)

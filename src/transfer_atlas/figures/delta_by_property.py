@@ -24,7 +24,7 @@ def plot_delta_by_property(transfers, models):
         models: the models table.
 
     Returns:
-        Figure of three panels, methods by colour; bars are standard errors over teachers, or over students by family.
+        Figure of three panels, methods by colour; bars are standard errors over teachers, or over students by family; one alone has no bar.
     """
     students = models[["model", "accuracy", "parameters", "family"]].rename(columns={"model": "student"})
     rows = transfers.dropna(subset=["teacher", "delta"]).assign(points=lambda t: 100 * t["delta"])
@@ -44,9 +44,8 @@ def plot_delta_by_property(transfers, models):
                 "markersize": 4,
                 "elinewidth": 0.7,
             }
-            error = here["sem"].fillna(0)
-            axes[0].errorbar(100 * here["accuracy"], here["mean"], error, alpha=0.8, **style)
-            axes[1].errorbar(here["parameters"].astype(float) / 1e6, here["mean"], error, alpha=0.8, **style)
+            axes[0].errorbar(100 * here["accuracy"], here["mean"], here["sem"], alpha=0.8, **style)
+            axes[1].errorbar(here["parameters"].astype(float) / 1e6, here["mean"], here["sem"], alpha=0.8, **style)
             _plot_families(axes[2], here, (number - (len(methods) - 1) / 2) * 0.8 / len(methods), method, style)
         _label(axes)
     return figure
@@ -55,7 +54,7 @@ def plot_delta_by_property(transfers, models):
 def _plot_families(ax, rows, shift, method, style):
     of_family = rows.groupby("family")["mean"].agg(["mean", "sem"]).reindex(list(FAMILY_NAMES))
     places = np.arange(len(of_family)) + shift
-    ax.errorbar(places, of_family["mean"], of_family["sem"].fillna(0), label=method_name(method), capsize=2, **style)
+    ax.errorbar(places, of_family["mean"], of_family["sem"], label=method_name(method), capsize=2, **style)
 
 
 def _label(axes):

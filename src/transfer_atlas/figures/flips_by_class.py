@@ -27,6 +27,7 @@ def plot_flips_by_class(flips_by_class):
             return figure
         for ax, example in zip(axes.flat, examples, strict=False):
             _plot_example(ax, flips_by_class[flips_by_class["example"] == example], example)
+        axes[0, 0].set_ylim(bottom=0)  # after all panels, for they share the axis, and this fixes its top
         for ax in axes.flat[len(examples) :]:
             ax.set_axis_off()
         axes[0, -1].legend(loc="upper right")
@@ -41,7 +42,7 @@ def _plot_example(ax, rows, example):
     ax.fill_between(ranks, shares, step="mid", color="C0", alpha=0.35, linewidth=0)
     ax.step(ranks, shares, where="mid", color="C0", linewidth=1)
     ax.axhline(100 / len(shares), color="grey", linestyle="--", linewidth=0.8, label="even spread")
-    ax.set_ylim(bottom=0)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     pair = rows.iloc[0]
     title = f"{example} teacher: {rows['flips'].sum():,} flips\n{pair['teacher']}\nfor {pair['student']}"
     ax.set_title(title, loc="left", fontsize=7)

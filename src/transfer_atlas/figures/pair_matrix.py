@@ -87,10 +87,11 @@ def _draw_families(ax, families):
 
 
 def _draw_accuracies(ax, accuracies):
+    """A dot per model, for a bar would have to start at zero."""
     accuracies = 100 * accuracies.to_numpy(dtype=float)
-    ax.barh(range(len(accuracies)), accuracies, height=1, color="grey", linewidth=0, rasterized=True)
-    spread = max(accuracies.max() - accuracies.min(), 1)
-    ax.set_xlim(max(0, accuracies.min() - 0.2 * spread), accuracies.max() + 0.05 * spread)
+    size = float(np.clip(150 / len(accuracies), 0.5, 4))
+    ax.plot(accuracies, range(len(accuracies)), "o", color="dimgrey", markersize=size, rasterized=True)
+    ax.margins(x=0.15)
     ax.set_xlabel("accuracy (%)")
     ax.tick_params(left=False, labelleft=False)
     ax.grid(axis="y", visible=False)

@@ -67,7 +67,7 @@ def _plot_key(axes, rows):
 
 def _means(groups, column):
     found = [mean_over_students(rows, column) for _, rows in groups]
-    return np.array([mean for mean, _ in found]), np.nan_to_num([error for _, error in found])
+    return np.array([mean for mean, _ in found]), np.array([error for _, error in found])
 
 
 def _places(rows):

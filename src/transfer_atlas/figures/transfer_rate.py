@@ -64,7 +64,7 @@ def _plot_families(ax, rows):
         ax.errorbar(
             students["parameters"] / 1e6,
             100 * students["mean"],
-            yerr=100 * students["error"].fillna(0),
+            yerr=100 * students["error"],
             fmt=marker,
             markersize=5,
             color=colour,

@@ -24,8 +24,9 @@ def format_recommendation(table, checks, ceilings, images):
     parts = [
         f"Teachers for {student}",
         _methods(table),
-        f"with {method}, deltas in points:",
+        f"method {method}, deltas in points:",
         _ranking(best),
+        "knowledge: complementary knowledge, images that the teacher predicts correctly and the student does not",
         _verdict(best),
         *_noise(ceilings[method], images),
         *_checks(checks, method),
@@ -35,10 +36,11 @@ def format_recommendation(table, checks, ceilings, images):
 
 def _before_transfers(table):
     ranking = table.head(SHOWN)[["rank", "teacher"]].assign(
-        knows=[f"{100 * share:.1f} %" for share in table.head(SHOWN)["positive_flips"]]
+        knowledge=[f"{100 * share:.1f} %" for share in table.head(SHOWN)["positive_flips"]]
     )
     return [
-        "No transfer is done yet: by complementary knowledge alone (images that the teacher knows and the student does not).",
+        "No transfer has been made yet. The ranking is by complementary knowledge alone: images that the teacher predicts",
+        "correctly and the student does not.",
         ranking.to_string(index=False),
     ]
 
@@ -62,7 +64,7 @@ def _ranking(best):
                 for low, high in zip(shown["expected_low"], shown["expected_high"], strict=True)
             ],
             "measured": (100 * shown["measured_delta"]).map("{:+.2f}".format, na_action="ignore").fillna(""),
-            "knows (%)": (100 * shown["positive_flips"]).map("{:.1f}".format),
+            "knowledge (%)": (100 * shown["positive_flips"]).map("{:.1f}".format),
         }
     ).to_string(index=False)
 
@@ -70,21 +72,25 @@ def _ranking(best):
 def _verdict(best):
     helpful, sure = (best["expected_delta"] > 0).sum(), (best["expected_low"] > 0).sum()
     if not helpful:
-        return "No teacher here is expected to help."
-    return f"{helpful} of {len(best)} teachers are expected to help, {sure} of them with an interval above zero."
+        return "No teacher has an expected delta above zero."
+    return f"{helpful} of {len(best)} teachers have an expected delta above zero, {sure} of them with an interval above zero."
 
 
 def _noise(ceiling, images):
     lines = [
-        f"Of what deltas differ in, {ceiling['share']:.0%} is more than measurement error; "
-        f"among the teachers of one student, {ceiling['share_within']:.0%}."
+        f"Measurement error explains {_rest(ceiling['share'])} of the variance of the deltas, and {_rest(ceiling['share_within'])} "
+        "of their variance among the teachers of one student."
     ]
     if ceiling["spread_within"] > 0:
         needed = images * (Z_95 * ceiling["error"] / ceiling["spread_within"]) ** 2
         lines.append(
-            f"Telling two typical teachers apart takes about {needed:,.0f} evaluation images; there are {images:,}."
+            f"To distinguish two typical teachers, about {needed:,.0f} evaluation images are needed; there are {images:,}."
         )
     return lines
+
+
+def _rest(share):
+    return "all" if share < 0.005 else f"{1 - share:.0%}"
 
 
 def _checks(checks, method):
@@ -102,12 +108,16 @@ def _checks(checks, method):
     beaten = others["more_regret"] > Z_95 * others["more_regret_standard_error"]
     verdicts = [
         f"The recommended choice is {text}: {', '.join(others['rule'][which])}."
-        for text, which in (("better (by 1.96 standard errors) than", beaten), ("not shown to be better than", ~beaten))
+        for text, which in (
+            ("significantly better (1.96 standard errors) than", beaten),
+            ("not significantly better than", ~beaten),
+        )
         if which.any()
     ]
     students = int(here["students"].iloc[0])
     return [
-        f"What each choice costs against the best teacher, on {students} students that the model had not seen:",
+        f"Regret is the delta of the best teacher minus that of the chosen one, here on {students} students that were left out",
+        "when the model was fitted:",
         shown.to_string(index=False),
         *verdicts,
     ]

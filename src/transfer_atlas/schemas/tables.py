@@ -30,7 +30,7 @@ SCHEMAS = {
     ),
     "models": pa.schema(
         [
-            column("model", pa.string(), "name of the model, `arch.tag`"),
+            column("model", pa.string(), "name of the model"),
             column("architecture", pa.string(), "timm model name or class"),
             column("weights", pa.string(), "where the weights come from: train:<recipe>, hub, or a file"),
             column("family", pa.string(), "convolution, transformer or mlp: the operator that mixes positions most"),

@@ -15,7 +15,7 @@ from transfer_atlas.study.methods import (
 )
 
 ANY_TEACHER = "{teacher}"  # wildcard, where the pairs are not known yet
-NO_TEACHER = "none"  # path part of the controls; no model can have it, since model names hold a dot
+NO_TEACHER = "none"  # path part of the controls; no model can have this name (study.sheet)
 CONTROLS = "controls"
 
 

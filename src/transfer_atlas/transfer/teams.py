@@ -45,7 +45,7 @@ def teach_as_team(spec, path, student, teachers, students, minutes, code):
         spec: TeamSpec.
         path: teams/<way>/<student>/<team>/<seed>.parquet.
         student: Student.
-        teachers: list of Teacher, as in the spec.
+        teachers: dict of name to Teacher, in the order of the spec.
         students: for a soup, the weights files of the students that these teachers made one by one.
         minutes: as in `run_block`.
         code: as in `run_block`.
@@ -53,17 +53,16 @@ def teach_as_team(spec, path, student, teachers, students, minutes, code):
     Raises:
         Stopped: a signal asked for it; what was done is kept.
     """
-    named = dict(zip(spec.teachers, teachers, strict=True))
     recipe = spec.transfer
     identity = {"way": spec.way, "method": recipe.method, "student": recipe.student, "team": spec.team}
     if spec.way == "soup":
-        make = partial(_soup, spec, student, named, students)
+        make = partial(_soup, spec, student, teachers, students)
     elif spec.way == "parallel":
-        make = partial(_in_parallel, spec, student, named)
+        make = partial(_in_parallel, spec, student, teachers)
     else:
-        make = partial(_in_sequence, spec, student, named)
+        make = partial(_in_sequence, spec, student, teachers)
     job = StudentJob(student, minutes, code)
-    job.write_row(path, "team", identity | {"seed": recipe.seed}, asdict(spec), named, make, files=students)
+    job.write_row(path, "team", identity | {"seed": recipe.seed}, asdict(spec), teachers, make, files=students)
     job.end()
 
 
