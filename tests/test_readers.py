@@ -1,6 +1,8 @@
 """The same images through every reader: Parquet, a folder per class, a flat folder with labels, WebDataset shards."""
 
 import io
+import json
+import os
 import tarfile
 
 import numpy as np
@@ -31,6 +33,7 @@ SECTION = {
     "image_column": "image",
     "label_column": "label",
     "held_out": 0,
+    "class_order": None,
 }
 # as ImageNet has them: (mode, format, suffix)
 ODD = [
@@ -38,7 +41,6 @@ ODD = [
     ("CMYK", "JPEG", ".JPEG"),
     ("L", "JPEG", ".jpg"),
     ("RGB", "PNG", ".JPEG"),  # a PNG that is called JPEG
-    ("I;16", "PNG", ".png"),
     ("RGBA", "PNG", ".png"),
     ("P", "PNG", ".png"),
     ("RGB", "WEBP", ".webp"),
@@ -50,10 +52,7 @@ def encode(number, generator):
     mode, kind, suffix = ODD[number % len(ODD)]
     width, height = generator.integers(30, 120, 2)
     pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
-    if mode == "I;16":
-        image = Image.fromarray(generator.integers(0, 2**16, (height, width), dtype=np.uint16))
-    else:
-        image = Image.fromarray(pixels).resize((width * 2, height * 2)).convert(mode)
+    image = Image.fromarray(pixels).resize((width * 2, height * 2)).convert(mode)
     data = io.BytesIO()
     image.save(data, kind)
     return data.getvalue(), suffix
@@ -226,3 +225,183 @@ def test_every_layout_gives_the_same_logits_at_two_sizes(shelf, networks, tmp_pa
     for layout in ("flat", "parquet", "tar"):
         for size, logits in logits_through(layout, shelf, networks, tmp_path).items():
             np.testing.assert_array_equal(logits, expected[size], err_msg=f"{layout}, {size} pixels")
+
+
+def small_folder(root, classes, suffix=".png"):
+    """One grey image per class."""
+    for number, name in enumerate(classes):
+        (root / name).mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 10 * number).save(root / name / "0.png")
+        (root / name / "0.png").rename(root / name / f"0{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("classes", "text", "natural"),
+    [
+        ([str(n) for n in range(12)], ["0", "1", "10"], ["0", "1", "2"]),
+        (["apple", "Banana", "cherry", "Date"], ["Banana", "Date", "apple"], ["apple", "Banana", "cherry"]),
+    ],
+)
+def test_class_folders_that_torchvision_and_timm_number_differently_are_asked_about(tmp_path, classes, text, natural):
+    for split in ("train", "val"):
+        small_folder(tmp_path / split, classes)
+    section = SECTION | {"root": str(tmp_path)}
+    with pytest.raises(InputError) as error:
+        read_index(open_images(section, "evaluation"), "evaluation", len(classes))
+    for order in (text, natural):
+        assert f"({', '.join(order)}, ...)" in str(error.value)
+    assert "images.class_order: text or natural" in str(error.value)
+    for order, first in (("text", text), ("natural", natural)):
+        reader = open_images(section | {"class_order": order}, "evaluation")
+        assert reader.names[:3] == first
+        index = read_index(reader, "evaluation", len(classes))
+        named = dict(zip(index["label"], (file.split("/")[0] for file in index["file"]), strict=True))
+        assert [named[number] for number in range(3)] == first
+    timm = create_dataset("", root=str(tmp_path / "val")).reader.class_to_idx
+    assert sorted(timm, key=timm.get) == open_images(section | {"class_order": "natural"}, "train").names
+
+
+def test_linked_folders_are_followed(tmp_path):
+    """As torchvision and timm do."""
+    for split in ("train", "val", "other"):
+        small_folder(tmp_path / split, "ab")
+    for name in "ab":
+        (tmp_path / "val" / name / "more").symlink_to(tmp_path / "other" / name)
+    index = read_index(open_images(SECTION | {"root": str(tmp_path)}, "evaluation"), "evaluation", 2)
+    assert index["label"].tolist() == [0, 0, 1, 1]
+
+
+def test_a_class_whose_files_are_no_images_is_refused(tmp_path):
+    for split in ("train", "val"):
+        small_folder(tmp_path / split, "ab")
+    (tmp_path / "val/a/0.png").rename(tmp_path / "val/a/0.raw_photo")
+    with pytest.raises(InputError, match=r"val/a: 1 files, but none with the suffix of an image .*\(0\.raw_photo\)"):
+        read_index(open_images(SECTION | {"root": str(tmp_path)}, "evaluation"), "evaluation", 2)
+
+
+def write_classes(path, labels, names):
+    features = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    images = [{"bytes": b"", "path": "x"}] * len(labels)
+    table = pa.table({"image": images, "label": labels})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(features)}), path)
+
+
+def test_labels_are_numbered_as_the_training_images_name_their_classes(tmp_path):
+    write_classes(tmp_path / "t.parquet", [0, 1, 2], ["a", "b", "c"])
+    write_classes(tmp_path / "v.parquet", [0, 1, 2], ["c", "b", "a"])
+    section = SECTION | {"root": str(tmp_path), "train": "t.parquet", "evaluation": "v.parquet"}
+    assert open_images(section, "evaluation").labels(3).tolist() == [2, 1, 0]
+    write_classes(tmp_path / "v.parquet", [0, 1, 2], ["c", "b", "A"])
+    with pytest.raises(InputError, match=r"v\.parquet: class 'A' is not in .*t\.parquet"):
+        open_images(section, "evaluation").labels(3)
+
+
+def write_tar(path, members):
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("members", "image"),
+    [
+        (["0.depth.png", "0.png", "0.cls"], b"0.png"),
+        (["0.cls", "0.rgb.png"], b"0.rgb.png"),
+        (["0.jpg", "0.png", "0.cls"], "sample 0: holds several images, jpg, png"),
+        (["0.a.png", "0.b.png", "0.cls"], "sample 0: holds several images, a.png, b.png"),
+        (["x.png", "x.cls", "x.png", "x.cls"], r"sample x: stands there twice \(\.png\)"),
+    ],
+)
+def test_the_image_of_a_sample_is_the_one_that_its_suffix_names(tmp_path, members, image):
+    write_tar(tmp_path / "t.tar", [(name, b"0" if name.endswith("cls") else name.encode()) for name in members])
+    section = SECTION | {"root": str(tmp_path), "train": "t.tar", "evaluation": "t.tar"}
+    reader = open_images(section, "train")
+    if isinstance(image, str):
+        with pytest.raises(InputError, match=image):
+            list(reader.encoded(pd.DataFrame({"row": [0]})))
+    else:
+        assert [data for _, data in reader.encoded(pd.DataFrame({"row": [0]}))] == [image]
+
+
+def test_hidden_members_of_a_tar_file_are_passed_over(tmp_path):
+    write_tar(tmp_path / "t.tar", [("._0.png", b"\0"), ("0.png", b"image"), ("._0.cls", b"\0"), ("0.cls", b"1")])
+    section = SECTION | {"root": str(tmp_path), "train": "t.tar", "evaluation": "t.tar"}
+    assert open_images(section, "train").labels(2).tolist() == [1]
+
+
+def test_an_image_of_16_bits_is_refused(tmp_path):
+    data = io.BytesIO()
+    Image.fromarray(np.full((40, 40), 40_000, np.uint16)).save(data, "PNG")
+    with pytest.raises(InputError, match="x: image has I;16 pixels of more than 8 bits"):
+        decode_images([("x", data.getvalue())], 1, GEOMETRY, tmp_path / "p.npy", 1)
+
+
+LABELS = "image,label\n0.png,NA\n1.png,None\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (LABELS, [0, 1]),
+        ("\ufeff" + LABELS, [0, 1]),
+        (LABELS.replace(",", "\t"), [0, 1]),
+        (LABELS.replace(",", " , "), [0, 1]),
+        (LABELS + "0.png,NA\n", r"labels\.csv, line 4: image '0\.png' stands there twice"),
+        (LABELS.replace("NA", ""), r"labels\.csv, line 2: image '0\.png' has no label"),
+        (LABELS.replace("1.png,None\n", ""), r"labels\.csv: no label for 1\.png, one of 1 images"),
+        (LABELS.replace("label", "class"), "should have columns image and label, but has image, class"),
+        (None, r"labels\.csv: cannot be read as the table of images\.evaluation_labels \(.*No such file"),
+    ],
+    ids=["names", "bom", "tab", "blanks", "twice", "empty", "missing", "column", "absent"],
+)
+def test_a_table_of_labels_is_read_as_people_write_it(tmp_path, text, found):
+    small_folder(tmp_path / "train", ["NA", "None"])
+    (tmp_path / "val").mkdir()
+    for number in range(2):
+        Image.new("L", (8, 8)).save(tmp_path / f"val/{number}.png")
+    if text is not None:
+        (tmp_path / "labels.csv").write_text(text)
+    reader = open_images(SECTION | {"root": str(tmp_path), "evaluation_labels": "labels.csv"}, "evaluation")
+    if isinstance(found, list):
+        assert read_index(reader, "evaluation", 2)["label"].tolist() == found
+    else:
+        with pytest.raises(InputError, match=found):
+            read_index(reader, "evaluation", 2)
+
+
+def test_parquet_columns_of_other_kinds(tmp_path):
+    """Plain bytes are images; lists of labels, and paths without bytes, have no right reading."""
+    section = SECTION | {"root": str(tmp_path), "train": "t.parquet", "evaluation": "t.parquet"}
+    pq.write_table(pa.table({"image": [b"one", b"two"], "label": [0, 1]}), tmp_path / "t.parquet")
+    reader = open_images(section, "train")
+    assert [data for _, data in reader.encoded(pd.DataFrame({"row": [0, 1]}))] == [b"one", b"two"]
+    pq.write_table(pa.table({"image": [b"one"], "label": [[0]]}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"column 'label' holds list<.*>, not one class per image"):
+        open_images(section, "train").labels(2)
+    with pytest.raises(InputError, match="x: has no bytes of an image; write the data set with its images embedded"):
+        decode_images([("x", None)], 1, GEOMETRY, tmp_path / "p.npy", 1)
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4567\n"
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".tar"])
+def test_a_pointer_of_git_lfs_says_how_to_get_the_file(tmp_path, suffix):
+    (tmp_path / f"t{suffix}").write_bytes(POINTER)
+    section = SECTION | {"root": str(tmp_path), "train": f"t{suffix}", "evaluation": f"t{suffix}"}
+    with pytest.raises(
+        InputError, match=rf"t\{suffix}: is a pointer of Git LFS, not the file itself; get it with: git lfs"
+    ):
+        open_images(section, "train")
+    with pytest.raises(InputError, match="x: is a pointer of Git LFS, not an image"):
+        decode_images([("x", POINTER)], 1, GEOMETRY, tmp_path / "p.npy", 1)
+
+
+def test_a_file_name_that_is_not_utf8_is_named(tmp_path):
+    for split in ("train", "val"):
+        small_folder(tmp_path / split, "ab")
+    (tmp_path / "val/a/0.png").rename(os.fsdecode(os.fsencode(tmp_path / "val/a") + b"/caf\xe9.png"))
+    with pytest.raises(InputError, match=r"the file name b'a/caf\\xe9\.png' is not UTF-8; rename the file"):
+        read_index(open_images(SECTION | {"root": str(tmp_path)}, "evaluation"), "evaluation", 2)

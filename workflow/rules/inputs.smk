@@ -28,7 +28,7 @@ def growing(amount):
 def images_for(*more):
     """The part of config section `images` that a job depends on: what readers need, and `more` keys."""
     reading = ("root", "train", "evaluation", "evaluation_labels", "held_out")
-    columns = ("image_column", "label_column")
+    columns = ("image_column", "label_column", "class_order")
     return {key: config["images"][key] for key in (*reading, *columns, *more)}
 
 

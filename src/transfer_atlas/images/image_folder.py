@@ -1,6 +1,7 @@
 """A folder of images, with a folder per class or a table of labels."""
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from transfer_atlas.errors import InputError, did_you_mean
+from transfer_atlas.errors import InputError, did_you_mean, one_line
 from transfer_atlas.images.labels import check_names, image_suffixes
 
 
@@ -18,18 +19,32 @@ class ImageFolder:
 
     Attributes:
         folder: the images.
-        train: folder whose sub-folders name the classes, in sorted order.
+        train: folder whose sub-folders name the classes.
         flat: table with columns image and label for a folder without sub-folders; None where the sub-folders say it.
+        class_order: `text` as in torchvision, `natural` as in timm; None where both are the same.
     """
 
     folder: str
     train: str
     flat: Path | None = None
+    class_order: str | None = None
 
     @cached_property
     def names(self):
-        """Class names."""
-        return sorted(entry.name for entry in os.scandir(self.train) if entry.is_dir())
+        """Class names in the order of their numbers.
+
+        Raises:
+            InputError: torchvision and timm number the folders differently, and `class_order` does not say which is meant.
+        """
+        folders = [entry.name for entry in os.scandir(self.train) if entry.is_dir()]
+        orders = {"text": sorted(folders), "natural": sorted(folders, key=natural_key)}
+        if self.class_order is None and orders["text"] != orders["natural"]:
+            first, second = (", ".join(orders[order][:3]) for order in orders)
+            raise InputError(
+                f"{self.train}: torchvision numbers these class folders as text ({first}, ...), timm in natural order "
+                f"({second}, ...); say which order the models were trained with: images.class_order: text or natural"
+            )
+        return orders[self.class_order or "text"]
 
     @cached_property
     def samples(self):
@@ -45,13 +60,18 @@ class ImageFolder:
             raise InputError(
                 f"{self.folder}: no folder per class; for images without such folders give images.evaluation_labels"
             )
-        return [(file, name) for name in folders for file in image_names(self.folder, name)]
+        samples = {name: image_names(self.folder, name) for name in folders}
+        for name, files in samples.items():
+            others = [] if files else other_files(Path(self.folder) / name)
+            if others:
+                raise InputError(
+                    f"{self.folder}/{name}: {len(others):,} files, but none with the suffix of an image that Pillow opens "
+                    f"({others[0].name}); convert them, or remove the folder"
+                )
+        return [(file, name) for name, files in samples.items() for file in files]
 
     def _flat_samples(self):
-        table = pd.read_csv(self.flat, sep=None, engine="python", dtype=str)
-        if not {"image", "label"} <= set(table):
-            raise InputError(f"{self.flat}: should have columns image and label, but has {', '.join(table)}")
-        label = table.set_index("image")["label"]
+        label = read_label_table(self.flat)
         files = image_names(self.folder)
         without = [file for file in files if file not in label.index]
         if without:
@@ -90,11 +110,49 @@ class ImageFolder:
                 ) from None
 
 
+def other_files(folder):
+    """Files of a folder that are not hidden, in order."""
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def natural_key(name):
+    """Sort key of timm: without case, and digits as the number that they make."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name.lower())]
+
+
+def read_label_table(path):
+    """Label of each image of a comma or tab separated table, as a Series of text by image.
+
+    Raises:
+        InputError: it cannot be read, lacks a column, names an image twice, or has no label for one.
+    """
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            separator = "\t" if "\t" in file.readline() else ","
+        # a class may be called NA or None
+        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read as the table of images.evaluation_labels ({one_line(error)})"
+        ) from None
+    table = table.rename(columns=str.strip)
+    if not {"image", "label"} <= set(table):
+        raise InputError(f"{path}: should have columns image and label, but has {', '.join(table)}")
+    image, label = (table[column].str.strip() for column in ("image", "label"))
+    for bad, what in ((image.duplicated(), "stands there twice"), (label == "", "has no label")):
+        if bad.any():
+            raise InputError(f"{path}, line {bad.idxmax() + 2}: image '{image[bad.idxmax()]}' {what}")
+    return label.set_axis(image)
+
+
 def image_names(folder, below=""):
     """Names of all images under a folder or one of its sub-folders, sorted, relative to the folder."""
     suffixes = image_suffixes()
     found = []
-    for path, _, names in os.walk(Path(folder) / below):
+    for path, _, names in os.walk(Path(folder) / below, followlinks=True):  # as torchvision and timm do
         relative = Path(path).relative_to(folder)
         found += [str(relative / name) for name in names if Path(name).suffix.lower() in suffixes]
+    for name in found:
+        if not name.isprintable() and any("\udc80" <= letter <= "\udcff" for letter in name):
+            raise InputError(f"{folder}: the file name {os.fsencode(name)!r} is not UTF-8; rename the file")
     return sorted(found)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.store.arrays import new_array, open_array
-from transfer_atlas.store.files import atomic
+from transfer_atlas.store.files import LFS_POINTER, atomic
 
 SCRATCH = "TRANSFER_ATLAS_SCRATCH"
 
@@ -106,8 +106,20 @@ class PassingPixels:
 
 
 def _open_image(data, where):
+    if data is None:
+        raise InputError(f"{where}: has no bytes of an image; write the data set with its images embedded")
+    if data.startswith(LFS_POINTER):
+        raise InputError(f"{where}: is a pointer of Git LFS, not an image; get the files with: git lfs pull")
     try:
-        return Image.open(io.BytesIO(data)).convert("RGB")
+        image = Image.open(io.BytesIO(data))
+        if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+            raise InputError(
+                f"{where}: image has {image.mode} pixels of more than 8 bits, which timm and torchvision would cut off "
+                "at 255; convert it to 8 bits"
+            )
+        return image.convert("RGB")
+    except InputError:
+        raise
     except (OSError, SyntaxError, TypeError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{where}: image does not decode ({one_line(error)}); mend or remove it") from None
 

@@ -27,11 +27,12 @@ def open_images(images, split):
     if kinds == ["folder"] and len(files) == 1:
         train = image_files(images, "train")[0]
         flat = images["evaluation_labels"] if split == "evaluation" and not images["held_out"] else None
-        return ImageFolder(files[0], train, flat and Path(images["root"]) / flat)
+        return ImageFolder(files[0], train, flat and Path(images["root"]) / flat, images["class_order"])
     if kinds == [".tar"]:
         return TarShards(files)
     if kinds == [".parquet"]:
-        return ParquetShards(files, images["image_column"], images["label_column"])
+        train = next((file for file in image_files(images, "train") if file.endswith(".parquet")), None)
+        return ParquetShards(files, images["image_column"], images["label_column"], train)
     raise InputError(
         f"images: {len(files)} files of kind {', '.join(kinds)} make the {split} images; should be .parquet files, .tar files or one folder"
     )

@@ -51,12 +51,8 @@ class TarShards:
         for shard in self.shards:
             try:
                 with tarfile.open(shard) as tar:
-                    for key, members in _grouped(tar):
-                        image = next(
-                            (suffix for suffix in members if f".{suffix.split('.')[-1].lower()}" in suffixes), None
-                        )
-                        if image is None:
-                            raise InputError(f"{shard}, sample {key}: holds no image, but {', '.join(members)}")
+                    for key, members in _grouped(tar, shard):
+                        image = _image_suffix(members, suffixes, f"{shard}, sample {key}")
                         yield (
                             f"{shard}, sample {key}",
                             image,
@@ -68,18 +64,39 @@ class TarShards:
                 raise InputError(f"{shard}: is no whole tar file ({error})") from None
 
 
-def _grouped(tar):
-    """Yield (key, dict of suffix to member) of consecutive members that share a key."""
+def _image_suffix(members, suffixes, where):
+    """Suffix of a sample's image: one such as png, else the only one such as rgb.png."""
+    whole = [suffix for suffix in members if f".{suffix.lower()}" in suffixes]
+    images = whole or [suffix for suffix in members if f".{suffix.split('.')[-1].lower()}" in suffixes]
+    if not images:
+        raise InputError(f"{where}: holds no image, but {', '.join(members)}")
+    if len(images) > 1:
+        raise InputError(f"{where}: holds several images, {', '.join(images)}; leave one, with a suffix such as png")
+    return images[0]
+
+
+def _grouped(tar, shard):
+    """Yield (key, dict of suffix to member) of consecutive members that share a key.
+
+    Raises:
+        InputError: two consecutive samples have the same key.
+    """
     key, members = None, {}
     for member in tar:
-        if not member.isfile():
-            continue
         path = Path(member.name)
+        if not member.isfile() or path.name.startswith(
+            "."
+        ):  # macOS adds ._name for each file; webdataset passes over them
+            continue
         stem, _, suffix = path.name.partition(".")
         if path.with_name(stem) != key:
             if members:
                 yield key, members
             key, members = path.with_name(stem), {}
+        if suffix in members:
+            raise InputError(
+                f"{shard}, sample {key}: stands there twice (.{suffix}); give each sample a name of its own"
+            )
         members[suffix] = member
     if members:
         yield key, members

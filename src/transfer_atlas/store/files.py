@@ -7,7 +7,7 @@ import socket
 from contextlib import contextmanager
 from pathlib import Path
 
-from transfer_atlas.errors import DiskError
+from transfer_atlas.errors import DiskError, InputError
 
 
 @contextmanager
@@ -33,6 +33,16 @@ def atomic(path):
         raise DiskError(f"{path}: no room on the disk ({full.strerror}); free some and run again") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+LFS_POINTER = b"version https://git-lfs"
+
+
+def refuse_lfs_pointer(path):
+    """Raise InputError where a file is the pointer that Git LFS leaves in place of one that was not downloaded."""
+    with open(path, "rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise InputError(f"{path}: is a pointer of Git LFS, not the file itself; get it with: git lfs pull")
 
 
 def _full_disk(error):

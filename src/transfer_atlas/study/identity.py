@@ -7,7 +7,17 @@ from transfer_atlas.errors import InputError
 from transfer_atlas.store.files import save_text
 
 IDENTITY = "identity.json"
-IMAGE_KEYS = ("root", "train", "evaluation", "evaluation_labels", "held_out", "image_column", "label_column", "classes")
+IMAGE_KEYS = (
+    "root",
+    "train",
+    "evaluation",
+    "evaluation_labels",
+    "held_out",
+    "image_column",
+    "label_column",
+    "class_order",
+    "classes",
+)
 
 
 def identity_of(config, geometries):
@@ -19,7 +29,7 @@ def identity_of(config, geometries):
     """
     if "images" not in config:
         return {"kind": "predictions made elsewhere"}
-    images = {f"images.{key}": config["images"][key] for key in IMAGE_KEYS}
+    images = {f"images.{key}": config["images"].get(key) for key in IMAGE_KEYS}
     return {"kind": "images", **images, "geometry": geometries}
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from transfer_atlas.errors import InputError, did_you_mean
+from transfer_atlas.store.files import refuse_lfs_pointer
 from transfer_atlas.study.config import check
 
 GEOMETRY_KEYS = ("input_size", "crop_pct", "crop_mode", "interpolation")
@@ -97,8 +98,12 @@ def _check_weights(row, recipes, where):
         recipe = weights.removeprefix(TRAINED_HERE)
         if recipe not in recipes:
             raise InputError(f"{where}: no training recipe '{recipe}' in zoo.recipes{did_you_mean(recipe, recipes)}")
-    elif weights != "hub" and not Path(weights).is_file():
-        raise InputError(f"{where}: weights file '{weights}' does not exist; expected train:<recipe>, hub or a file")
+    elif weights != "hub":
+        if not Path(weights).is_file():
+            raise InputError(
+                f"{where}: weights file '{weights}' does not exist; expected train:<recipe>, hub or a file"
+            )
+        refuse_lfs_pointer(weights)
 
 
 def geometry_of(row, default, sheet):

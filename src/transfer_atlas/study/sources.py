@@ -4,6 +4,7 @@ import glob
 from pathlib import Path
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.store.files import refuse_lfs_pointer
 
 PREDICTION_SUFFIXES = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 
@@ -23,6 +24,9 @@ def image_files(images, split):
     files = sorted(map(str, root.glob(pattern)))
     if not files:
         raise InputError(f"images.root: no file matches {root / pattern}; set images.root to the data set's folder")
+    for file in files:
+        if Path(file).is_file():
+            refuse_lfs_pointer(file)
     return files
 
 
@@ -41,6 +45,7 @@ def prediction_files(patterns):
     for file in files:
         if not file.lower().endswith(PREDICTION_SUFFIXES):
             raise InputError(f"predictions.files: {file} is none of {', '.join(PREDICTION_SUFFIXES)}")
+        refuse_lfs_pointer(file)
     return files
 
 
