@@ -20,7 +20,7 @@ from transfer_atlas.logits.writers import compute_logits
 from transfer_atlas.store.tables import write_table
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.transfer.student import Student, Teacher
-from transfer_atlas.zoo.build import save_weights
+from transfer_atlas.zoo.weights import save_weights
 
 FASHION = ROOT / "src/transfer_atlas/datasets/fashion_mnist"
 SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")

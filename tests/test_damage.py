@@ -12,7 +12,7 @@ from transfer_atlas.store.checkpoint import Checkpoint
 from transfer_atlas.store.checksums import check_weights, check_zip
 from transfer_atlas.store.tables import gather, read_metadata, read_table, write_table
 from transfer_atlas.tools import verify
-from transfer_atlas.zoo.build import exclusion_of_weights, save_weights
+from transfer_atlas.zoo.weights import exclusion_of_weights, save_weights
 
 SUFFIX = {"table": ".parquet", "row": ".parquet", "array": ".npy", "weights": ".safetensors", "checkpoint": ".pt"}
 

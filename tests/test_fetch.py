@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import save
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.zoo.build import build_model, exclusion_of_weights, rename_keys
+from transfer_atlas.zoo.build import build_model
+from transfer_atlas.zoo.weights import exclusion_of_weights, rename_keys
 
 MODEL = "test_resnet.r160_in1k"
 ROW = {"model": MODEL, "architecture": MODEL, "kwargs": {}, "weights": "hub"}

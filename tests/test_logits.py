@@ -26,7 +26,8 @@ from transfer_atlas.store.checkpoint import Checkpoint
 from transfer_atlas.store.tables import exclusion, read_table, write_table
 from transfer_atlas.transfer.as_student import predict_as_student
 from transfer_atlas.zoo.anatomy import describe_zoo
-from transfer_atlas.zoo.build import build_model, save_weights
+from transfer_atlas.zoo.build import build_model
+from transfer_atlas.zoo.weights import save_weights
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), dtype=np.uint8)
 KINDS = {"logits": ".npy", "predictions": ".parquet"}
@@ -135,9 +136,9 @@ def test_a_teacher_is_shown_the_students_input(job, tmp_path, resnet_row, vit_ro
     model = build_model(resnet_row | {"mean": student["mean"], "std": student["std"]}, 10, 32)
     pd.testing.assert_frame_equal(shown, predict(INDEX, infer(model, PIXELS, 50)), check_dtype=False)
     fixed = vit_row | {"kwargs": {"img_size": 32, "patch_size": 8, "dynamic_img_size": False}}
-    with pytest.raises(InputError, match=r"model test_vit\S* cannot take the input of test_resnet.t: "):
+    with pytest.raises(InputError, match=r"model test_vit\S*: cannot take an RGB image of 64 x 64 pixels: "):
         ask(fixed, resnet_row, size=64)
-    assert "cannot take" in exclusion(ask(fixed, resnet_row, "exclude", 64))
+    assert "cannot take an RGB image" in exclusion(ask(fixed, resnet_row, "exclude", 64))
     broken = build_model(resnet_row, 10, 32).state_dict()
     broken["fc.weight"].fill_(float("inf"))
     save_weights(broken, tmp_path / "inf.safetensors")

@@ -27,7 +27,7 @@ from transfer_atlas.store.tables import (
     write_table,
 )
 from transfer_atlas.tools.documentation import describe_tables
-from transfer_atlas.zoo.build import save_weights
+from transfer_atlas.zoo.weights import save_weights
 
 
 @pytest.mark.parametrize("table", SCHEMAS)

@@ -18,7 +18,8 @@ from transfer_atlas.transfer.spec import TransferSpec, learning_rate
 from transfer_atlas.transfer.student import Teacher
 from transfer_atlas.transfer.subsets import images_of, nested_subset
 from transfer_atlas.transfer.weights import BestEpoch, SlowWeights
-from transfer_atlas.zoo.build import build_model, exclusion_of_weights
+from transfer_atlas.zoo.build import build_model
+from transfer_atlas.zoo.weights import exclusion_of_weights
 
 GENERATOR = np.random.default_rng(0)
 PIXELS = GENERATOR.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)

@@ -1,12 +1,14 @@
 """Models: built, refused, normalised, measured."""
 
+import numpy as np
 import pytest
 import torch
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.zoo.anatomy import dissect
-from transfer_atlas.zoo.build import Input, build_model, normalisation, save_weights
+from transfer_atlas.zoo.build import Input, build_model, logits_of, normalisation
 from transfer_atlas.zoo.estimate import estimate_study
+from transfer_atlas.zoo.weights import save_weights
 
 FAMILIES = {
     "resnet50": "convolution",
@@ -69,7 +71,7 @@ def test_a_network_of_a_module_in_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     row = own_row(architecture="my_networks:tiny", kwargs={"classes": 4})
     assert build_model(row, 4, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 4)
-    with pytest.raises(InputError, match=r"my_networks:tiny answers one image with \(1, 4\), but should with \(1, 5\)"):
+    with pytest.raises(InputError, match=r"model \S+: answers one image with \(1, 4\), but should with \(1, 5\)"):
         build_model(row, 5, 8)
 
 
@@ -83,7 +85,16 @@ def test_a_network_of_a_module_in_the_working_directory(tmp_path, monkeypatch):
         ({"kwargs": {"depth": 3}}, "model m.t: cannot be built from test_resnet"),
         ({"architecture": "resnet18.a1_in1k", "weights": "hub"}, "has 1000 classes, but images.classes is 10"),
         ({"architecture": "gmixer_12_224", "weights": "hub"}, "timm has no pretrained weights for gmixer_12_224"),
-        ({"architecture": "resnet18.none", "weights": "hub"}, "Invalid pretrained tag (none) for resnet18"),
+        (
+            {"architecture": "resnet18.none", "weights": "hub"},
+            "timm has no weights resnet18.none; did you mean resnet18.",
+        ),
+        (
+            {"architecture": "tf_efficientnet_b0_ns", "weights": "hub"},
+            "timm calls tf_efficientnet_b0_ns tf_efficientnet_b0.ns_jft_in1k now; write that",
+        ),
+        ({"kwargs": {"in_chans": 1}}, "model m.t: cannot take an RGB image of 32 x 32 pixels: Given groups=1"),
+        ({"architecture": "inception_v3"}, "model m.t: cannot take an RGB image of 32 x 32 pixels: Calculated padded"),
     ],
 )
 def test_a_row_that_cannot_be_built_is_one_line(change, line):
@@ -150,3 +161,35 @@ def test_random_weights_are_the_same_in_every_process_and_differ_by_seed(vit_row
     torch.manual_seed(5)
     build_model(vit_row, 10, 32)
     assert torch.rand(1) == expected
+
+
+def checkpoint_of(model, path, **more):
+    torch.save({"state_dict": model.state_dict(), **more}, path)
+    return path
+
+
+def test_weights_and_their_average_in_one_file_are_asked_about(tmp_path):
+    row = own_row(architecture="torchvision.models:resnet18", kwargs={"num_classes": 4})
+    weights, average = (build_model(row, 4, 32, seed=seed) for seed in (1, 2))
+    path = checkpoint_of(weights, tmp_path / "both.pth", state_dict_ema=average.state_dict())
+    with pytest.raises(InputError, match=r"holds weights \('state_dict'\) and their average .* the column weights_key"):
+        build_model(row, 4, 32, path)
+    for key, expected in (("state_dict", weights), ("state_dict_ema", average)):
+        found = build_model(row | {"weights_key": key}, 4, 32, path)
+        assert torch.equal(found.fc.weight, expected.fc.weight)
+
+
+def test_numbers_of_numpy_beside_the_weights_do_no_harm(tmp_path):
+    row = own_row(architecture="torchvision.models:resnet18", kwargs={"num_classes": 4})
+    model = build_model(row, 4, 32, seed=1)
+    path = checkpoint_of(model, tmp_path / "n.pth", best=np.float64(0.5), epoch=np.int64(3))
+    assert torch.equal(build_model(row, 4, 32, path).fc.weight, model.fc.weight)
+
+
+def test_the_first_of_several_outputs_are_the_logits():
+    """GoogLeNet answers with its auxiliary classifiers too while it trains."""
+    kwargs = {"num_classes": 4, "init_weights": False, "aux_logits": True}
+    model = build_model(own_row(architecture="torchvision.models:googlenet", kwargs=kwargs), 4, 64)
+    images = torch.zeros(2, 3, 64, 64)
+    assert torch.equal(logits_of(model(images)), model(images))
+    assert logits_of(model.train()(images)).shape == (2, 4)

@@ -9,8 +9,9 @@ with logged(snakemake.log[0]):
 
     from transfer_atlas.images.pixels import open_pixels
     from transfer_atlas.store.tables import read_table
-    from transfer_atlas.zoo.build import default_device, save_weights
+    from transfer_atlas.zoo.build import default_device
     from transfer_atlas.zoo.training import train_zoo_model
+    from transfer_atlas.zoo.weights import save_weights
 
     torch.set_num_threads(snakemake.threads)
     options = {name: value for name, value in snakemake.params.items() if name != "code"}

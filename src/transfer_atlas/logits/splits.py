@@ -14,7 +14,7 @@ from transfer_atlas.store.arrays import save_array
 from transfer_atlas.store.checkpoint import Checkpoint, checkpoint_of, describe_files, stop_on_signals
 from transfer_atlas.store.provenance import Provenance
 from transfer_atlas.store.tables import fingerprint, read_table, write_excluded, write_table
-from transfer_atlas.zoo.build import exclusion_of_weights
+from transfer_atlas.zoo.weights import exclusion_of_weights
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import torch
 
-from transfer_atlas.errors import DiskError, InputError, one_line
+from transfer_atlas.errors import DiskError, InputError
 from transfer_atlas.images.pixels import open_pixels
 from transfer_atlas.logits.inference import check_finite, infer_batches
 from transfer_atlas.logits.predictions import prediction_columns, predictions_table
@@ -36,7 +36,7 @@ def predict_as_student(teacher, student, pixels, predictions, output, on_error):
             with torch.device("meta"):  # no weights are needed for its mean and standard deviation
                 shell = build_model(student | {"weights": "random"}, teacher.classes, teacher.input_size)
             mean, std = normalisation(shell)
-            table = _predict(replace(teacher, row=teacher.row | {"mean": mean, "std": std}), student, pixels, index)
+            table = _predict(replace(teacher, row=teacher.row | {"mean": mean, "std": std}), pixels, index)
         except InputError as error:
             if on_error == "fail" or isinstance(error, DiskError):
                 raise
@@ -48,17 +48,11 @@ def predict_as_student(teacher, student, pixels, predictions, output, on_error):
         write_table(table, "predictions", output, record)
 
 
-def _predict(model, student, pixels, index):
+def _predict(model, pixels, index):
     """The predictions table; the logits of a batch are not kept."""
     network, pixels, columns = model.build().to(model.device), open_pixels(pixels), []
     options = {"batch_size": model.batch_size, "device": model.device, "precision": model.precision}
-    try:
-        for rows, logits in infer_batches(network, pixels.__getitem__, len(index), **options):
-            check_finite(logits, rows, model.name, "logits", view=0)
-            columns.append(prediction_columns(logits, index["label"][rows]))
-    except (AssertionError, RuntimeError) as error:
-        # networks raise these for images that are too small or too large for them
-        raise InputError(
-            f"model {model.name} cannot take the input of {student['model']}: {one_line(error)}"
-        ) from error
+    for rows, logits in infer_batches(network, pixels.__getitem__, len(index), **options):
+        check_finite(logits, rows, model.name, "logits", view=0)
+        columns.append(prediction_columns(logits, index["label"][rows]))
     return predictions_table(index, {name: torch.cat([part[name] for part in columns]) for name in columns[0]})

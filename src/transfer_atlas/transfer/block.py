@@ -19,7 +19,7 @@ from transfer_atlas.transfer.lessons import lesson_of
 from transfer_atlas.transfer.loop import train_epochs
 from transfer_atlas.transfer.measures import gain_and_loss
 from transfer_atlas.transfer.student import excluded_model
-from transfer_atlas.zoo.build import metadata_of_weights, save_weights
+from transfer_atlas.zoo.weights import metadata_of_weights, save_weights
 
 
 def run_block(specs, outputs, student, teachers, minutes, code, keep=None):

@@ -12,7 +12,7 @@ from torch import nn
 from transfer_atlas.transfer.calibration import calibration_temperatures
 from transfer_atlas.transfer.contrast import contrast_of
 from transfer_atlas.transfer.losses import choose_target, mutual_losses, shuffled_rows, transfer_losses
-from transfer_atlas.zoo.build import Input
+from transfer_atlas.zoo.build import Input, logits_of
 from transfer_atlas.zoo.features import feature_length, features_and_logits
 
 
@@ -53,7 +53,7 @@ class Imitation(Lesson):
 
     def forward(self, view, rows, labels):
         target, teacher_share = self.target(view, rows, labels)
-        logits = self.student(self.student_input(view, rows))
+        logits = logits_of(self.student(self.student_input(view, rows)))
         return self.losses(logits, target, labels), logits, teacher_share
 
     def target(self, view, rows, labels):
@@ -102,9 +102,9 @@ class MutualLearning(Lesson):
         self.teacher, self.teacher_views, self.to_teacher_input = teacher, teacher_views, Input(teacher)
 
     def forward(self, view, rows, labels):
-        logits = self.student(self.student_input(view, rows))
+        logits = logits_of(self.student(self.student_input(view, rows)))
         pixels = self.teacher_views.batch(view, rows, labels.device)
-        teacher_logits = self.teacher(self.to_teacher_input(pixels))
+        teacher_logits = logits_of(self.teacher(self.to_teacher_input(pixels)))
         losses, from_teacher = mutual_losses(
             logits, teacher_logits, labels, self.spec.label_weight, self.spec.temperature
         )

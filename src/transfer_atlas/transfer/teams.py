@@ -18,7 +18,7 @@ from transfer_atlas.transfer.loop import train_epochs
 from transfer_atlas.transfer.losses import log_odds
 from transfer_atlas.transfer.measures import gain_and_loss
 from transfer_atlas.transfer.spec import TransferSpec
-from transfer_atlas.zoo.build import exclusion_of_weights
+from transfer_atlas.zoo.weights import exclusion_of_weights
 
 
 @dataclass(frozen=True)

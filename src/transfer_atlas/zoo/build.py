@@ -1,20 +1,19 @@
 """The models: built by timm or a callable of the user, with weights from the hub, a local file or trained here."""
 
 import pkgutil
-import re
 import sys
-from functools import partial
 from pathlib import Path
 
 import timm
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from timm.models._registry import get_deprecated_models
 from torch import nn
 
-from transfer_atlas.errors import InputError, did_you_mean, one_line
-from transfer_atlas.store.checksums import NO_CHECKSUM, check_weights, damaged, with_checksum
-from transfer_atlas.store.files import atomic
+from transfer_atlas.errors import DiskError, InputError, did_you_mean, one_line
+from transfer_atlas.store.checksums import check_weights
+from transfer_atlas.zoo.weights import load_weights
+
+DEPRECATED = get_deprecated_models()  # dict of a former name to today's
 
 
 def default_device():
@@ -50,11 +49,13 @@ def build_model(row, classes, input_size, weights=None, seed=0):
             torch.manual_seed(seed)
             model = _create(row, classes, input_size, hub, overlay)
         if weights is not None and not hub:
-            timm.models.load_checkpoint(
-                model, str(weights), filter_fn=partial(rename_keys, key_map=row.get("key_map", []))
-            )
-    except InputError:
+            load_weights(model, weights, row.get("key_map", []), row.get("weights_key"))
+        _check_output(model, classes, input_size)
+    except DiskError:
         raise
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if message.startswith("model ") else f"model {row['model']}: {message}") from None
     except Exception as error:
         # timm, torch and the hub raise a dozen kinds here; each means that this row cannot be built
         raise InputError(
@@ -76,76 +77,31 @@ def _config_overlay(row, input_size, weights):
     return overlay
 
 
-def rename_keys(weights, model, key_map):
-    """Give the tensors of a file the names that a network has for them.
-
-    Args:
-        weights: dict of name to tensor, as the file has them.
-        model: the network.
-        key_map: list of [regular expression, replacement], applied in turn to each name, a replacement of None leaving
-            the tensor out; or `order`, where the file lists the network's tensors in the network's order.
-
-    Raises:
-        InputError: another number of tensors, or of numbers in one of them (`order`).
-    """
-    if key_map != "order":
-        for pattern, replacement in key_map:
-            if replacement is None:
-                weights = {name: value for name, value in weights.items() if not re.search(pattern, name)}
-            else:
-                weights = {re.sub(pattern, replacement, name): value for name, value in weights.items()}
-        return weights
-    wanted = model.state_dict()
-    if len(weights) != len(wanted):
-        raise InputError(
-            f"its file has {len(weights)} tensors, but the network {len(wanted)}; key_map: order cannot be"
-        )
-    for (name, value), (other, here) in zip(weights.items(), wanted.items(), strict=True):
-        if value.shape != here.shape:
-            raise InputError(
-                f"its file has {name} {tuple(value.shape)} where the network has {other} {tuple(here.shape)}"
-            )
-    return dict(zip(wanted, weights.values(), strict=True))
-
-
-def save_weights(weights, path, excluded=None, **more):
-    """Write a state dict as a safetensors file, whole or not at all.
-
-    Args:
-        weights: the state dict.
-        path: file to write.
-        excluded: reason for which the model is left out of the study (on_error: exclude); None where it is not.
-        more: text by name for the metadata of the file.
-    """
-    metadata = NO_CHECKSUM | more | ({"excluded": excluded} if excluded else {})
-    with atomic(path) as partial:
-        partial.write_bytes(with_checksum(save(weights, metadata)))
-
-
-def exclusion_of_weights(path):
-    """Why the model of a weights file was left out of the study, or None if it was not."""
-    if path is None or not str(path).endswith(".safetensors"):
-        return None
-    return metadata_of_weights(path).get("excluded")
-
-
-def metadata_of_weights(path):
-    """What a safetensors file says of itself, text by name.
-
-    Raises:
-        DiskError: it is damaged.
-    """
+@torch.no_grad()
+def _check_output(model, classes, input_size):
+    """Raise InputError where a network cannot take one image of its size, or has another number of logits."""
+    if any(parameter.is_meta for parameter in model.parameters()):
+        return
     try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except SafetensorError as error:
-        raise damaged(path, error) from None
+        found = tuple(logits_of(model.eval()(torch.zeros(1, 3, input_size, input_size))).shape)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise InputError(f"cannot take an RGB image of {input_size} x {input_size} pixels: {one_line(error)}") from None
+    if found != (1, classes):
+        raise InputError(f"answers one image with {found}, but should with (1, {classes})")
+
+
+def logits_of(output):
+    """The logits of what a network returns: a tensor, or the first of several.
+
+    Networks of torchvision with auxiliary classifiers, such as GoogLeNet, return their own logits first while they train.
+    """
+    return output[0] if isinstance(output, tuple | list) else output
 
 
 def _create(row, classes, input_size, hub, overlay):
     architecture, kwargs = row["architecture"], {key: _resolve(value) for key, value in row["kwargs"].items()}
     if ":" in architecture:
-        return _call(row, classes, input_size, kwargs)
+        return _call(row, kwargs)
     if _is_class_path(architecture):
         return _resolve(architecture)(num_classes=classes, img_size=input_size, **kwargs)
     check_architecture(row, classes, hub)
@@ -154,7 +110,7 @@ def _create(row, classes, input_size, hub, overlay):
     )
 
 
-def _call(row, classes, input_size, kwargs):
+def _call(row, kwargs):
     """A network that is not timm's: any importable callable, `package.module:name`, the working directory included."""
     name = f"model {row['model']}: {row['architecture']}"
     if not {"mean", "std"} <= set(row):
@@ -163,12 +119,7 @@ def _call(row, classes, input_size, kwargs):
         raise InputError(f"{name} is not timm's, so its weights must be a local file or train:<recipe>, not hub")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
-    model = pkgutil.resolve_name(row["architecture"])(**kwargs).eval()
-    with torch.no_grad():
-        answered = tuple(model(torch.zeros(1, 3, input_size, input_size)).shape)
-    if answered != (1, classes):
-        raise InputError(f"{name} answers one image with {answered}, but should with (1, {classes})")
-    return model
+    return pkgutil.resolve_name(row["architecture"])(**kwargs)
 
 
 def _is_class_path(name):
@@ -189,8 +140,16 @@ def check_architecture(row, classes, hub):
         raise InputError(
             f"model {row['model']}: timm has no architecture '{name}'{did_you_mean(name, timm.list_models())}"
         )
+    if new := DEPRECATED.get(name):
+        raise InputError(f"model {row['model']}: timm calls {row['architecture']} {new} now; write that")
     if hub:
-        config = timm.get_pretrained_cfg(row["architecture"])
+        try:
+            config = timm.get_pretrained_cfg(row["architecture"])
+        except RuntimeError:
+            tags = timm.list_pretrained(f"{name}.*")
+            raise InputError(
+                f"model {row['model']}: timm has no weights {row['architecture']}{did_you_mean(row['architecture'], tags)}"
+            ) from None
         # timm would go on with random weights, or with a random head, and only warn
         if not config.has_weights:
             raise InputError(f"model {row['model']}: timm has no pretrained weights for {row['architecture']}")

@@ -7,7 +7,8 @@ import timm
 import torch
 
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.zoo.build import check_architecture, save_weights
+from transfer_atlas.zoo.build import check_architecture
+from transfer_atlas.zoo.weights import save_weights
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 

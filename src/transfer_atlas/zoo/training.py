@@ -8,7 +8,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.zoo.build import Input, build_model
+from transfer_atlas.zoo.build import Input, build_model, logits_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def train_model(model, pixels, labels, recipe, device):
         steps = tqdm(np.array_split(order, batches_per_epoch), desc=f"epoch {epoch + 1}/{recipe.epochs}", mininterval=2)
         for batch in steps:
             images = torch.from_numpy(augment(pixels[batch], recipe, generator))
-            logits = model(to_input(images))  # [batch, classes]
+            logits = logits_of(model(to_input(images)))  # [batch, classes]
             here = labels[batch].to(device)
             objective = functional.cross_entropy(logits, here, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
