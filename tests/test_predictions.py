@@ -1,6 +1,7 @@
 """Predictions from elsewhere: every fault is one line with model and image, or leaves the model out."""
 
 import gzip
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,10 +12,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
+import transfer_atlas
 from transfer_atlas.complementarity.imported import import_predictions, write_predictions
 from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.logits.answers import Answers, read_answers
 from transfer_atlas.store.tables import read_table, write_table
 from transfer_atlas.study.sources import prediction_files
 
@@ -337,3 +339,40 @@ def test_a_table_in_utf16_says_so(tmp_path):
     (tmp_path / "a.csv").write_text(GOOD, encoding="utf-16")
     with pytest.raises(InputError, match="it is UTF-16; save it as UTF-8"):
         import_predictions([str(tmp_path / "a.csv")], COLUMNS, "fail")
+
+
+def test_arrays_are_compared_as_files_are(files):
+    imported = import_predictions(files(), COLUMNS, "fail")
+    frames = {f"model_{number:03d}": made_elsewhere(number).sort_values("image") for number in range(5)}
+    labels = frames["model_000"]["label"]
+    pairs = transfer_atlas.compare({name: frame["prediction"] for name, frame in frames.items()}, labels)
+    table = next(iter(imported.predictions.values()))
+    prediction = np.stack([frame["prediction"] for frame in imported.predictions.values()])
+    confidence = np.full(prediction.shape, np.nan, np.float32)
+    expected = compare_models(Answers(list(imported.predictions), table["label"].to_numpy(), prediction, confidence))
+    pd.testing.assert_frame_equal(pairs, expected, check_dtype=False)
+
+
+def test_probabilities_and_logits_are_predictions_with_confidences():
+    logits = np.random.default_rng(0).normal(size=(2, 40, 5))
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    labels = np.arange(40) % 5
+    one, other = (
+        transfer_atlas.compare({"a": scores[0], "b": scores[1]}, labels) for scores in (logits, probabilities)
+    )
+    pd.testing.assert_frame_equal(one, other)
+    assert one["confidence_accuracy"].notna().all()
+    with pytest.raises(InputError, match="model b: 39 predictions for 40 labels"):
+        transfer_atlas.compare({"a": logits[0], "b": logits[1, :39]}, labels)
+    with pytest.raises(InputError, match="1 of 1 models have predictions that can be used; a comparison needs two"):
+        transfer_atlas.compare({"a": logits[0]}, labels)
+
+
+def test_the_readmes_comparison_of_arrays_runs():
+    code = [block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)]
+    generator = np.random.default_rng(0)
+    names = {name: generator.integers(0, 4, 30) for name in ("my_predictions", "other_predictions", "labels")}
+    for block in code:
+        if "compare(" in block:
+            exec(block, {"transfer_atlas": transfer_atlas} | names)
+    assert any("compare(" in block for block in code)

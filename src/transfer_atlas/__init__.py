@@ -1,0 +1,40 @@
+"""Transfer Atlas: what another image classifier knows that yours does not, and how much of it can be transferred.
+
+import transfer_atlas
+pairs = transfer_atlas.compare({"mine": predictions, "other": other_predictions}, labels)
+tables = transfer_atlas.read_study("results/embedded")
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("transfer-atlas")
+except PackageNotFoundError:  # a checkout that is not installed
+    __version__ = "unknown"
+
+
+def compare(predictions, labels):
+    """Compare all ordered pairs of models from arrays of predictions; see `complementarity.compare.compare`."""
+    from transfer_atlas.complementarity.compare import compare  # pandas and numba are not needed at every start
+
+    return compare(predictions, labels)
+
+
+def read_study(folder):
+    """Read the tables of a study.
+
+    Args:
+        folder: its results folder, such as results/embedded.
+
+    Returns:
+        Dict of table name (models, complementarity, transfers, ...) to DataFrame; docs/results.md describes the columns.
+
+    Raises:
+        InputError: there are no tables, or one is damaged.
+    """
+    from pathlib import Path
+
+    from transfer_atlas.store.tables import read_table
+    from transfer_atlas.study.sources import given_tables
+
+    return {table: read_table(Path(folder) / f"{table}.parquet") for table in given_tables(folder)}

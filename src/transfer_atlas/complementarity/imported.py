@@ -54,8 +54,24 @@ def import_predictions(files, columns, on_error):
         InputError: a column is missing, a model is given twice, fewer than two models are left, or (on_error: fail)
             the first model with nulls, duplicate images, other images or labels than most, or impossible values.
     """
+    return check_predictions(read_models(files, columns), on_error)
+
+
+def check_predictions(tables, on_error):
+    """Check the predictions of several models, decide their classes and number them.
+
+    Args:
+        tables: yields (model, DataFrame with image, label, prediction and perhaps PROBABILITIES, what the rows come from).
+        on_error: as in `import_predictions`.
+
+    Returns:
+        Imported.
+
+    Raises:
+        InputError: as in `import_predictions`.
+    """
     answers, faults = {}, {}
-    for model, frame, source in read_models(files, columns):
+    for model, frame, source in tables:
         check_model_name(model, source)
         if model in answers or model in faults:
             raise InputError(f"{source}: model '{model}' was given before; every model needs a name of its own")
@@ -70,7 +86,9 @@ def import_predictions(files, columns, on_error):
         raise InputError(f"model {model}: {fault}; mend it, or leave such models out with on_error: exclude")
     kept = {model: answers[model] for model in sorted(answers) if model not in faults}
     if len(kept) < 2:
-        raise InputError(f"predictions.files: {len(kept)} usable model(s) in {len(files)} file(s); a study needs two")
+        raise InputError(
+            f"{len(kept)} of {len(answers)} models have predictions that can be used; a comparison needs two"
+        )
     return _number_classes(kept, faults)
 
 
