@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_random_study
+from scipy.optimize import minimize
 
+from transfer_atlas.analysis.covariances import covariances_of_deltas
+from transfer_atlas.analysis.significance import average_seeds
 from transfer_atlas.errors import InputError
 from transfer_atlas.recommend.check import OURS, check_recommendations, noise_ceiling, predict_left_out
 from transfer_atlas.recommend.job import recommend
@@ -145,3 +148,115 @@ def test_the_noise_ceiling_of_pure_noise_is_near_zero_and_of_signal_near_one():
     ceiling = noise_ceiling(described(12, 10, slope=1.0, error=0.002))
     assert ceiling["share"] > 0.95
     assert ceiling["spread_within"] == pytest.approx(0.055, abs=0.01)
+
+
+def correlated_study(students, teachers, spread, generator, correlation=0.55, error=0.0016):
+    """Described transfers with known truth, one in five of them not made; errors of a student's transfers are correlated."""
+    effects = np.array([0.003, 0.0015, 0.001]) * spread
+    of_student, of_teacher = generator.normal(0, 1, students + 1), generator.normal(0, 1, teachers + 1)
+    of_pair = generator.normal(0, 1, (students + 1, teachers + 1))
+    flips = generator.uniform(0.02, 0.2, (students + 1, teachers + 1))
+    true = 0.01 * spread * flips + effects[0] * of_student[:, None] + effects[1] * of_teacher + effects[2] * of_pair
+    student, teacher = np.indices(true.shape).reshape(2, -1)
+    covariance = error**2 * (correlation + (1 - correlation) * np.eye(teachers + 1))
+    noise = generator.multivariate_normal(np.zeros(teachers + 1), covariance, students + 1).ravel()
+    rows = pd.DataFrame(
+        {
+            "student": [f"s{n}" for n in student],
+            "teacher": [f"t{n}" for n in teacher],
+            "positive_flips": flips.ravel(),
+            "accuracy_difference": 0.0,
+            "student_accuracy": 0.7,
+            "true": true.ravel(),
+            "delta": true.ravel() + noise,
+            "delta_standard_error": error,
+            "kind": np.select(
+                [(student < students) & (teacher < teachers), teacher < teachers, student < students],
+                ["pair", "new student", "new teacher"],
+                "both new",
+            ),
+        }
+    )
+    made = (rows["kind"] == "pair") & (generator.random(len(rows)) < 0.8)
+    one, two = np.nonzero(
+        made.to_numpy()[:, None] & made.to_numpy() & (student[:, None] == student) & (teacher[:, None] != teacher)
+    )
+    covariances = pd.DataFrame(
+        {
+            "student": rows["student"].to_numpy()[one],
+            "teacher": rows["teacher"].to_numpy()[one],
+            "other": rows["teacher"].to_numpy()[two],
+            "covariance": correlation * error**2,
+        }
+    )
+    return rows.assign(kind=rows["kind"].where(~made, "measured")), covariances
+
+
+@pytest.mark.parametrize(("students", "teachers", "studies"), [(4, 6, 120), (12, 11, 12)])
+@pytest.mark.parametrize("spread", [1, 0])
+def test_intervals_cover_the_truth_as_often_as_they_say(students, teachers, studies, spread):
+    """Measured and new pairs, students and teachers; without any spread intervals are too wide, never too narrow."""
+    generator, inside = np.random.default_rng(students), []
+    for _ in range(studies):
+        rows, covariances = correlated_study(students, teachers, spread, generator)
+        expected, error = DeltaModel(rows[rows["kind"] == "measured"], covariances).predict(rows)
+        inside.append(pd.DataFrame({"kind": rows["kind"], "inside": abs(expected - rows["true"]) < 1.96 * error}))
+    coverage = pd.concat(inside).groupby("kind")["inside"].mean()
+    assert coverage.min() > 0.90, coverage
+    assert coverage[["measured", "pair"]].mean() < (0.98 if spread else 1.01), coverage
+
+
+def test_independent_errors_would_make_intervals_too_narrow():
+    generator, inside = np.random.default_rng(0), []
+    for _ in range(30):
+        rows, _ = correlated_study(12, 6, 0, generator, correlation=0.9)
+        measured = rows[rows["kind"] == "measured"]
+        expected, error = DeltaModel(measured).predict(measured)
+        inside += (abs(expected - measured["true"]) < 1.96 * error).tolist()
+    assert np.mean(inside) < 0.9
+
+
+def test_the_fit_ends_at_its_optimum():
+    """Against the best of many starts, where the true spread of pairs is smaller than their error."""
+    generator = np.random.default_rng(1)
+    for _ in range(8):
+        rows, covariances = correlated_study(12, 6, 0.7, generator)
+        model = DeltaModel(rows[rows["kind"] == "measured"], covariances)
+        starts = generator.uniform(0, 2, (15, 3)) ** 2
+        best = min(
+            minimize(lambda v, model=model: model._solve(model.scale * v).deviance, start, bounds=[(0, 20)] * 3).fun
+            for start in starts
+        )
+        assert model._solve(model.variances).deviance < best + 0.01
+
+
+def test_covariances_of_deltas_by_hand():
+    generator = np.random.default_rng(0)
+    before = generator.random(1000) < 0.7
+    rows, changes = [], {}
+    for teacher in ("a", "b", "c"):
+        for seed in (0, 1):
+            after = np.where(generator.random(1000) < 0.1, generator.random(1000) < 0.5, before)
+            changes.setdefault(teacher, []).append(after.astype(float) - before)
+            gain, loss = (~before & after).mean(), (before & ~after).mean()
+            bits = np.packbits(after).tobytes()
+            rows.append(("kl", "s", teacher, seed, before.mean(), gain - loss, gain, loss, 1000, bits))
+    columns = [
+        "method",
+        "student",
+        "teacher",
+        "seed",
+        "accuracy_before",
+        "delta",
+        "gain",
+        "loss",
+        "images",
+        "right_after",
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    found = covariances_of_deltas(table).set_index(["teacher", "other"])["covariance"]
+    means = np.array([np.mean(changes[teacher], axis=0) for teacher in ("a", "b", "c")])
+    expected = np.cov(means, ddof=0) / 1000
+    np.testing.assert_allclose(found.to_numpy().reshape(3, 3), expected, rtol=1e-9)
+    deltas = average_seeds(table).set_index("teacher")["evaluation_error"]
+    np.testing.assert_allclose(np.sqrt(np.diag(expected)), deltas[["a", "b", "c"]], rtol=1e-6)

@@ -5,7 +5,8 @@ INPUTS
     config["published"]  a sheet of published results
 
 OUTPUTS
-    gather_transfers        <results>/transfers.parquet, deltas.parquet (means over seeds), histories.parquet
+    gather_transfers        <results>/transfers.parquet, deltas.parquet (means over seeds), delta_covariances.parquet,
+                            histories.parquet
     gather_sweeps           <results>/sweeps.parquet
     gather_teams            <results>/teams.parquet  each beside the transfers from its members alone
     compare_with_published  <results>/agreement.parquet
@@ -19,6 +20,7 @@ rule gather_transfers:
     output:
         transfers="<results>/transfers.parquet",
         deltas="<results>/deltas.parquet",
+        covariances="<results>/delta_covariances.parquet",
         histories="<results>/histories.parquet",
     log:
         "<logs>/gather_transfers.log",

@@ -50,6 +50,7 @@ HAS_TABLE = {
     "transfers": METHODS,
     "histories": METHODS,
     "deltas": METHODS,
+    "delta_covariances": METHODS,
     "methods": METHODS,
     "sweeps": "sweep" in config,
     "teams": "teams" in config,

@@ -15,9 +15,17 @@ if "transfers" in TABLES:
         "transfers": "<results>/transfers.parquet",
         "checks": "<results>/recommend/checks.parquet",
     }
+    # tables that were handed over may lack it
+    COVARIANCES = (
+        {"covariances": "<results>/delta_covariances.parquet"}
+        if "delta_covariances" in TABLES
+        else {}
+    )
+    LEARNED_FROM |= COVARIANCES
 
     rule check_recommendations:
         input:
+            **COVARIANCES,
             transfers="<results>/transfers.parquet",
             complementarity="<results>/complementarity.parquet",
             models="<results>/models.parquet",

@@ -25,7 +25,7 @@ onstart:
     if "images" in config:
         # parameters and no inputs, so that a dry run needs no images
         for split in ("train", "evaluation"):
-            sources.image_files(config["images"], split)
+            checked(sources.image_files, config["images"], split)
         contents.save_image_contents(RESULTS, IMAGE_CONTENTS)
     if "tables" not in config:
         identity.save_identity(RESULTS, IDENTITY)

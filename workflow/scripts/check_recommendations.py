@@ -8,5 +8,5 @@ with logged(snakemake.log[0]):
     from transfer_atlas.store.tables import read_table, write_table
 
     provenance = Provenance()
-    tables = (read_table(snakemake.input[name]) for name in ("transfers", "complementarity", "models"))
-    write_table(check_recommendations(*tables), "recommendation_checks", snakemake.output[0], provenance.record())
+    tables = {name: read_table(path) for name, path in snakemake.input.items()}
+    write_table(check_recommendations(**tables), "recommendation_checks", snakemake.output[0], provenance.record())

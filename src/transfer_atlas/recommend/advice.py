@@ -11,7 +11,7 @@ from transfer_atlas.statistics import Z_95
 FEWEST_TRANSFERS = 3  # of a method, for anything to be learned from
 
 
-def recommend_teachers(student, complementarity, models, learned):
+def recommend_teachers(student, complementarity, models, learned, covariances=None):
     """Rank all other models as teachers of one student, for each method that is learned from.
 
     Args:
@@ -19,6 +19,7 @@ def recommend_teachers(student, complementarity, models, learned):
         complementarity: the complementarity table.
         models: the models table.
         learned: what `learnable` gives, empty before any transfer is done.
+        covariances: the delta_covariances table; None where errors count as independent.
 
     Returns:
         The recommendations table: best method first, its best teacher first. Without transfers to learn from, one
@@ -38,7 +39,7 @@ def recommend_teachers(student, complementarity, models, learned):
     if not learned:
         ranked = candidates.sort_values("positive_flips", ascending=False, kind="stable")
         return _finish(ranked.assign(method=None, expected_delta=np.nan, expected_low=np.nan, expected_high=np.nan))
-    ranked = [_expect(candidates, method, rows) for method, rows in learned.items()]
+    ranked = [_expect(candidates, method, rows, covariances) for method, rows in learned.items()]
     ranked.sort(key=lambda of_method: -of_method["expected_delta"].mean())
     return _finish(pd.concat(ranked))
 
@@ -52,8 +53,13 @@ def learnable(transfers, complementarity, models):
     return {method: group for method, group in groups.items() if len(group) >= FEWEST_TRANSFERS}
 
 
-def _expect(candidates, method, rows):
-    expected, error = DeltaModel(rows).predict(candidates)
+def covariances_of(covariances, method):
+    """The rows of a method in the delta_covariances table, or None."""
+    return None if covariances is None else covariances[covariances["method"] == method]
+
+
+def _expect(candidates, method, rows, covariances):
+    expected, error = DeltaModel(rows, covariances_of(covariances, method)).predict(candidates)
     measured = rows[["student", "teacher", "delta"]].rename(columns={"delta": "measured_delta"})
     table = candidates.merge(measured, on=["student", "teacher"], how="left").assign(
         method=method,

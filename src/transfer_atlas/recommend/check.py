@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from transfer_atlas.recommend.advice import learnable
-from transfer_atlas.recommend.model import DeltaModel
+from transfer_atlas.recommend.advice import covariances_of, learnable
+from transfer_atlas.recommend.model import DeltaModel, error_matrix
 from transfer_atlas.schemas.tables import SCHEMAS
 
 # what people do without an atlas; larger is better
@@ -18,13 +18,14 @@ RULES = {
 OURS = "recommended"
 
 
-def check_recommendations(transfers, complementarity, models):
+def check_recommendations(transfers, complementarity, models, covariances=None):
     """Leave each student out, then each teacher, and compare the choice with rules of thumb.
 
     Args:
         transfers: the transfers table.
         complementarity: the complementarity table.
         models: the models table.
+        covariances: the delta_covariances table; None where errors count as independent.
 
     Returns:
         The recommendation_checks table. Students with fewer than two teachers tell nothing and are left out.
@@ -35,23 +36,27 @@ def check_recommendations(transfers, complementarity, models):
         for left_out in ("student", "teacher"):
             if rows[left_out].nunique() < 3:
                 continue
-            scores = {OURS: predict_left_out(rows, left_out)} | {name: rule(rows) for name, rule in RULES.items()}
+            of_method = covariances_of(covariances, method)
+            scores = {OURS: predict_left_out(rows, left_out, of_method)} | {
+                name: rule(rows) for name, rule in RULES.items()
+            }
             table = pd.DataFrame(_compare(rows, scores))
             tables.append(table.assign(method=method, left_out=left_out))
     nothing = pd.DataFrame(columns=SCHEMAS["recommendation_checks"].names)
     return pd.concat(tables, ignore_index=True) if tables else nothing
 
 
-def predict_left_out(rows, left_out):
+def predict_left_out(rows, left_out, covariances=None):
     """Expected delta of each transfer by a model that saw nothing of its student, or teacher.
 
     Args:
         rows: of `properties.describe_transfers`, of one method, with a fresh index.
         left_out: student or teacher.
+        covariances: as in `model.error_matrix`.
     """
     expected = pd.Series(np.nan, rows.index)
     for _, group in rows.groupby(left_out):
-        expected[group.index] = DeltaModel(rows.drop(group.index)).predict(group)[0]
+        expected[group.index] = DeltaModel(rows.drop(group.index), covariances).expect(group)
     return expected
 
 
@@ -91,26 +96,38 @@ def _rank_correlation(rows):
     return np.mean(correlations) if correlations else np.nan
 
 
-def noise_ceiling(rows):
-    """How much of what transfers of one method differ in is more than measurement error.
+def noise_ceiling(rows, covariances=None):
+    """How much of the variance of the deltas of one method is more than measurement error.
 
     Args:
         rows: of `properties.describe_transfers`, of one method.
+        covariances: as in `model.error_matrix`; errors that the transfers of a student share make them no more different.
 
     Returns:
         Dict of share (of the variance over all pairs) and share_within (over the teachers of a student), at least 0;
         spread_within: standard deviation of the true deltas of a student's teachers, a fraction; error: root mean
-        square standard error of a delta.
+        square standard error of the difference of two deltas of a student, divided by the square root of 2.
     """
-    noise = (rows["delta_standard_error"] ** 2).mean()
-    total = rows["delta"].var()
-    counts = rows.groupby("student")["delta"].transform("size")
-    residuals = rows["delta"] - rows.groupby("student")["delta"].transform("mean")
-    freedom = (counts > 1).sum() - rows.loc[counts > 1, "student"].nunique()
-    within = (residuals**2).sum() / freedom if freedom else np.nan
+    errors, deltas = error_matrix(rows, covariances), rows["delta"].to_numpy()
+    total, noise = _variance(deltas, errors)
+    freedom = squares = noise_squares = 0.0
+    for places in rows.reset_index(drop=True).groupby("student").indices.values():
+        if len(places) > 1:
+            within, expected = _variance(deltas[places], errors[np.ix_(places, places)])
+            freedom, squares = freedom + len(places) - 1, squares + (len(places) - 1) * within
+            noise_squares += (len(places) - 1) * expected
+    within, noise_within = (squares / freedom, noise_squares / freedom) if freedom else (np.nan, np.nan)
     return {
         "share": max(0.0, 1 - noise / total) if total else 0.0,
-        "share_within": max(0.0, 1 - noise / within) if within else 0.0,
-        "spread_within": np.sqrt(max(0.0, within - noise)),
-        "error": np.sqrt(noise),
+        "share_within": max(0.0, 1 - noise_within / within) if within else 0.0,
+        "spread_within": np.sqrt(max(0.0, within - noise_within)),
+        "error": np.sqrt(noise_within),
     }
+
+
+def _variance(values, errors):
+    """Sample variance of values, and what it would be if their errors were all that differs."""
+    n = len(values)
+    if n < 2:
+        return np.nan, np.nan
+    return values.var(ddof=1), (np.trace(errors) - errors.sum() / n) / (n - 1)

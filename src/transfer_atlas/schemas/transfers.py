@@ -128,6 +128,19 @@ TRANSFER_SCHEMAS = {
             column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
         ]
     ),
+    "delta_covariances": pa.schema(
+        [
+            _TRANSFER[0],
+            *PAIR,
+            column("other", pa.string(), "another teacher of the same student, or the same one"),
+            column(
+                "covariance",
+                pa.float64(),
+                "covariance over evaluation images of the errors of the mean deltas from both teachers",
+                "squared fraction",
+            ),
+        ]
+    ),
     "methods": pa.schema(
         [
             _TRANSFER[0],

@@ -103,6 +103,7 @@ PATHS = {
     "transfers": "results/<study>/transfers.parquet",
     "transfer": "results/<study>/transfers/<method>/<student>/<teacher>/<seed>.parquet",
     "deltas": "results/<study>/deltas.parquet",
+    "delta_covariances": "results/<study>/delta_covariances.parquet",
     "methods": "results/<study>/methods.parquet",
     "histories": "results/<study>/histories.parquet",
     "team": "results/<study>/teams/<way>/<student>/<team>/<seed>.parquet",
