@@ -26,8 +26,9 @@ from transfer_atlas.store.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
-transfers, pairs, models = (
-    read_table(RESULTS / f"{table}.parquet") for table in ("transfers", "complementarity", "models")
+transfers, pairs, models, covariances = (
+    read_table(RESULTS / f"{table}.parquet")
+    for table in ("transfers", "complementarity", "models", "delta_covariances")
 )
 
 # %% [markdown]
@@ -36,8 +37,8 @@ transfers, pairs, models = (
 
 # %%
 student = transfers["student"].iloc[0]
-checks = check_recommendations(transfers, pairs, models)
-ranked, text = recommend(student, pairs, models, transfers, checks)
+checks = check_recommendations(transfers, pairs, models, covariances)
+ranked, text = recommend(student, pairs, models, transfers, checks, covariances)
 print(text)
 
 # %%
@@ -51,7 +52,12 @@ ranked.groupby("method", sort=False).head(3)[
 
 # %%
 described = describe_transfers(transfers, pairs, models)
-pd.DataFrame({method: noise_ceiling(rows) for method, rows in described.groupby("method")}).T.round(4)
+pd.DataFrame(
+    {
+        method: noise_ceiling(rows, covariances[covariances["method"] == method])
+        for method, rows in described.groupby("method")
+    }
+).T.round(4)
 
 # %% [markdown]
 # ## Is the recommendation better than a rule of thumb?

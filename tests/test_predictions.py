@@ -376,3 +376,11 @@ def test_the_readmes_comparison_of_arrays_runs():
         if "compare(" in block:
             exec(block, {"transfer_atlas": transfer_atlas} | names)
     assert any("compare(" in block for block in code)
+
+
+def test_brackets_and_a_tilde_in_paths_are_no_patterns(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "run [1]").mkdir()
+    path = tmp_path / "run [1]/a.csv"
+    path.write_text(GOOD)
+    assert prediction_files(str(path)) == prediction_files("~/run [1]/a.csv") == [str(path)]

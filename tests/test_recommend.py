@@ -107,6 +107,7 @@ def test_a_clear_best_teacher_is_recommended_and_noise_is_called_noise():
     noise = study(0.0, 0.01)
     _, text = recommend(student, **noise, checks=check_recommendations(**noise))
     assert "chance" in re.search(r"choice is not significantly better than: (.*)", text)[1]
+    assert "A plain rule is as good here: the teacher that is " in text.splitlines()[1]
 
 
 def test_one_student_is_too_few_to_say_how_good_a_recommendation_is():

@@ -7,6 +7,7 @@ import queue
 from importlib.metadata import PackageNotFoundError
 
 import pytest
+import yaml
 from conftest import ROOT, SCHEMA, ZOO_SCHEMA
 from running import claim_and_wait, hold_and_die
 
@@ -14,7 +15,7 @@ from transfer_atlas.errors import InputError
 from transfer_atlas.jobs.gpus import claim_gpu, list_gpus
 from transfer_atlas.jobs.lock import hold_lock
 from transfer_atlas.study.config import check_study, used_config
-from transfer_atlas.study.sheet import geometry_name, geometry_of, read_zoo
+from transfer_atlas.study.sheet import geometry_name, geometry_of, read_sheet, read_zoo
 from transfer_atlas.study.sources import image_files
 from transfer_atlas.tools.doctor import examine, main
 from transfer_atlas.transfer.spec import TransferSpec
@@ -301,3 +302,40 @@ def test_without_slurm_the_doctor_finds_nothing_wrong(monkeypatch, tmp_path, cap
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main() == 0
     assert "Slurm: no sbatch here; studies run on this machine: snakemake --cores N" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            "transfer: {lr: 1e-4}",
+            "key 'transfer.lr': '1e-4' is not of type 'number'; write 0.0001, for YAML reads 1e-4 as text",
+        ),
+        ("study: 2024_11_26", "key 'study': 20241126 is not of type 'string'; put it in quotes"),
+    ],
+)
+def test_what_yaml_reads_in_another_way_than_people_mean_it_has_a_cure(config, change, line):
+    changed = yaml.safe_load(change)
+    config["transfer"] |= changed.get("transfer", {})
+    with pytest.raises(InputError) as error:
+        check_study(config | {key: value for key, value in changed.items() if key != "transfer"}, SCHEMA)
+    assert line in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("\ufeffmodel\tarchitecture \tweights\nm.a\tnet\thub\n".encode(), "m.a"),
+        ("model\tarchitecture\tweights\nm.a\tnet\thub\n".encode("utf-16"), "is not UTF-8; save it as UTF-8"),
+        (b"model\tarchitecture\tweights\nm.a\tnet\thub\t\t\n", "row 2: has more cells than the header"),
+    ],
+    ids=["bom", "utf16", "cells"],
+)
+def test_a_sheet_is_read_as_spreadsheets_write_it(tmp_path, content, found):
+    path = tmp_path / "zoo.tsv"
+    path.write_bytes(content)
+    if found == "m.a":
+        assert read_sheet(path, ["model", "architecture"])[0]["model"] == found
+    else:
+        with pytest.raises(InputError, match=found):
+            read_sheet(path, ["model"])

@@ -18,7 +18,8 @@ PREDICTION_FILES = checked(sources.prediction_files, config["predictions"]["file
 
 rule import_predictions:
     input:
-        files=PREDICTION_FILES,
+        # braces in a path are no wildcards
+        files=[file.replace("{", "{{").replace("}", "}}") for file in PREDICTION_FILES],
     output:
         predictions=directory("<results>/predictions/evaluation"),
         models="<results>/models.parquet",

@@ -12,7 +12,7 @@ from transfer_atlas.schemas.tables import SCHEMAS
 RULES = {
     "most accurate": lambda rows: rows["teacher_accuracy"],
     "most complementary": lambda rows: rows["positive_flips"],
-    "lowest error consistency": lambda rows: -rows["error_consistency"],
+    "lowest in error consistency": lambda rows: -rows["error_consistency"],
     "chance": lambda rows: pd.Series(0.0, rows.index),
 }
 OURS = "recommended"

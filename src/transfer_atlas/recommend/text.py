@@ -23,6 +23,7 @@ def format_recommendation(table, checks, ceilings, images):
     best = table[table["method"] == method]
     parts = [
         f"Teachers for {student}",
+        *_plain_rule(checks, method),
         _methods(table),
         f"method {method}, deltas in points:",
         _ranking(best),
@@ -42,6 +43,30 @@ def _before_transfers(table):
         "No transfer has been made yet. The ranking is by complementary knowledge alone: images that the teacher predicts",
         "correctly and the student does not.",
         ranking.to_string(index=False),
+    ]
+
+
+def _left_out_students(checks, method):
+    """The checks of a method on students that were left out."""
+    return checks[(checks["method"] == method) & (checks["left_out"] == "student")] if len(checks) else checks
+
+
+def _beaten(rules):
+    """Whether the recommended choice has significantly less regret than each rule."""
+    return rules["more_regret"] > Z_95 * rules["more_regret_standard_error"]
+
+
+def _plain_rule(checks, method):
+    """The plain rule with the least regret, where the recommended choice is not significantly better than it."""
+    here = _left_out_students(checks, method)
+    rules = here[~here["rule"].isin((OURS, "chance"))] if len(here) else here
+    as_good = rules[~_beaten(rules)].sort_values("regret", kind="stable") if len(rules) else rules
+    if as_good.empty:
+        return []
+    rule, ours = as_good.iloc[0], here.loc[here["rule"] == OURS, "regret"].iloc[0]
+    return [
+        f"A plain rule is as good here: the teacher that is {rule['rule']} (regret {100 * rule['regret']:.2f} points, "
+        f"the ranking below {100 * ours:.2f})."
     ]
 
 
@@ -94,7 +119,7 @@ def _rest(share):
 
 
 def _checks(checks, method):
-    here = checks[(checks["method"] == method) & (checks["left_out"] == "student")] if len(checks) else checks
+    here = _left_out_students(checks, method)
     if here.empty:
         return ["Too few students to say whether this ranking is better than a rule of thumb."]
     shown = pd.DataFrame(
@@ -105,7 +130,7 @@ def _checks(checks, method):
         }
     )
     others = here[here["rule"] != OURS]
-    beaten = others["more_regret"] > Z_95 * others["more_regret_standard_error"]
+    beaten = _beaten(others)
     verdicts = [
         f"The recommended choice is {text}: {', '.join(others['rule'][which])}."
         for text, which in (

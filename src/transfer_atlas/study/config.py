@@ -170,6 +170,18 @@ def _fill_defaults(value, schema, section):
             _fill_defaults(item, others, section)
 
 
+def _cure(value, wanted):
+    """What to write where YAML has read a value in another way than people mean it."""
+    if isinstance(value, str) and wanted == "number" and yaml.safe_load(value) == value:
+        try:
+            return f"; write {float(value)!r}, for YAML reads {value} as text"
+        except ValueError:
+            return ""
+    if wanted == "string" and not isinstance(value, dict | list):
+        return "; put it in quotes, for YAML reads it as another type"
+    return ""
+
+
 def _explain(error):
     key = ".".join(map(str, error.path))
     at = f"key '{key}': " if key else ""
@@ -196,5 +208,7 @@ def _explain(error):
         return f"{at}needs target: most_confident or confidence_gap"
     if error.validator == "not":
         return f"{at}'{error.validator_value['required'][0]}' needs target: most_confident or confidence_gap"
+    if error.validator == "type" and (cure := _cure(error.instance, error.validator_value)):
+        return f"{at}{error.message}{cure}"
     described = error.schema.get("description")
     return f"{at}{error.message}" + (f" ({described})" if described else "")

@@ -36,16 +36,22 @@ def read_sheet(path, required):
         InputError: no such file, or a required column is missing.
     """
     try:
-        with open(path, newline="") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, delimiter="\t")
-            rows, columns = list(reader), reader.fieldnames or []
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+            rows, columns = list(reader), reader.fieldnames
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not UTF-8; save it as UTF-8") from None
     missing = [column for column in required if column not in columns]
     if missing:
         raise InputError(
             f"{path}: column '{missing[0]}' is missing; the sheet is tab-separated with columns {', '.join(required)}"
         )
+    for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise InputError(f"{path}, row {number}: has more cells than the header; is a tab too many in it?")
     return [{key: cell.strip() for key, cell in row.items() if key and cell and cell.strip()} for row in rows]
 
 

@@ -38,7 +38,9 @@ def prediction_files(patterns):
     """
     files = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob refuses absolute patterns)
+        pattern = str(Path(pattern).expanduser())
+        # a path that is there is meant as it stands, brackets and all
+        found = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob refuses absolute patterns)
         if not found:
             raise InputError(f"predictions.files: no file matches {pattern}")
         files += [file for file in found if file not in files]
