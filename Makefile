@@ -1,8 +1,8 @@
-# make study: the embedded study; make test: the whole test suite. Both set up .venv first.
+# make demo: a first look; make study: the embedded study; make test: the whole test suite. Each sets up .venv first.
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: env study test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
+.PHONY: env demo study test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
 
 env: .venv/installed
 
@@ -12,6 +12,13 @@ env: .venv/installed
 	# bytecode now, once: where Python must not write it (PYTHONDONTWRITEBYTECODE), every job would compile torch anew
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[dev,slurm]'
 	touch $@
+
+# a first look in half a minute: figures and a recommendation from the tables of the embedded study, without training
+demo: env
+	$(BIN)/python -m transfer_atlas.datasets.embedded_study.copy results/demo
+	$(BIN)/snakemake --cores $(CORES) all results/demo/recommend/gmlp.short.txt --quiet rules --config study=demo tables=given
+	@cat results/demo/recommend/gmlp.short.txt
+	@echo "figures: results/demo/figures"
 
 study: env
 	$(BIN)/snakemake --cores $(CORES)

@@ -1,0 +1,48 @@
+"""The numbers of the README are those of the shipped tables of the embedded study."""
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from transfer_atlas.analysis.summary import format_summary, summarise_methods
+from transfer_atlas.datasets.embedded_study.copy import copy_tables
+from transfer_atlas.recommend.check import check_recommendations
+from transfer_atlas.recommend.job import recommend
+from transfer_atlas.store.tables import read_table
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```\n(.*?)```", README, flags=re.S)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    copy_tables(folder)
+    return {path.stem: read_table(path) for path in folder.glob("*.parquet")}
+
+
+def test_the_summary_of_the_readme_is_that_of_the_shipped_tables(tables):
+    text = format_summary(summarise_methods(tables["transfers"]), Path("figures"))
+    (shown,) = (block for block in BLOCKS if "method  transfers success" in block)
+    assert [line.split() for line in shown.splitlines()] == [line.split() for line in text.splitlines()[:7]]
+
+
+def test_the_recommendation_of_the_readme_is_that_of_the_shipped_tables(tables):
+    named = {name: tables[name] for name in ("transfers", "complementarity", "models")}
+    checks = check_recommendations(**named, covariances=tables["delta_covariances"])
+    _, text = recommend("gmlp.short", **named, checks=checks, covariances=tables["delta_covariances"])
+    (shown,) = (block for block in BLOCKS if "Teachers for gmlp.short" in block)
+    assert len(shown.splitlines()) > 5
+    assert set(shown.splitlines()) <= set(text.splitlines())
+
+
+def test_words_about_the_embedded_study_hold_in_its_tables(tables):
+    """What the README says of the order of the methods, and the numbers that it names in words."""
+    summary = summarise_methods(tables["transfers"])
+    delta = summary["mean_delta"]
+    assert delta["random"] < delta["kl"] < 0 < delta["kl_dp"] <= delta["labels"] + 0.0001
+    assert f"plain KL loses {-100 * delta['kl']:.2f} points" in README
+    assert len(tables["complementarity"]) == 132
+    assert len(tables["transfers"]) == 78
