@@ -405,3 +405,37 @@ def test_a_file_name_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "val/a/0.png").rename(os.fsdecode(os.fsencode(tmp_path / "val/a") + b"/caf\xe9.png"))
     with pytest.raises(InputError, match=r"the file name b'a/caf\\xe9\.png' is not UTF-8; rename the file"):
         read_index(open_images(SECTION | {"root": str(tmp_path)}, "evaluation"), "evaluation", 2)
+
+
+def test_a_truncated_image_is_named(tmp_path):
+    """As reported for torchvision in issue 138."""
+    data = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)).save(data, "JPEG")
+    with pytest.raises(
+        InputError, match=r"a\.jpg: image does not decode \(image file is truncated .*mend or remove it"
+    ):
+        decode_images([("a.jpg", data.getvalue()[:-500])], 1, GEOMETRY, tmp_path / "p.npy", 1)
+
+
+def test_labels_that_count_from_1_are_refused(tmp_path):
+    """A label of 1,000 among 1,000 classes ends other tools in an assertion of the GPU."""
+    pq.write_table(pa.table({"image": [b"", b""], "label": [1, 2]}), tmp_path / "t.parquet")
+    section = SECTION | {"root": str(tmp_path), "train": "t.parquet", "evaluation": "t.parquet"}
+    with pytest.raises(InputError, match=r"t\.parquet, row 1: label 2 is outside 0 to 1 \(images\.classes: 2\)"):
+        open_images(section, "train").labels(2)
+
+
+def test_the_orientation_in_a_photographs_metadata_is_left_alone(tmp_path):
+    """As timm and torchvision do, and unlike the image feature of datasets."""
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    crops = []
+    for orientation in (None, 6):
+        image, data = Image.fromarray(pixels), io.BytesIO()
+        exif = image.getexif()
+        if orientation:
+            exif[0x0112] = orientation
+        image.save(data, "PNG", exif=exif)
+        path = tmp_path / f"{orientation}.npy"
+        decode_images([("x", data.getvalue())], 1, GEOMETRY | {"crop_pct": 1.0}, path, 1)
+        crops.append(np.array(open_pixels(path)))
+    assert (crops[0] == crops[1]).all()

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from conftest import ZOO_SCHEMA
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.study.sheet import read_zoo
 from transfer_atlas.zoo.anatomy import dissect
 from transfer_atlas.zoo.build import Input, build_model, logits_of, normalisation
 from transfer_atlas.zoo.estimate import estimate_study
@@ -193,3 +195,40 @@ def test_the_first_of_several_outputs_are_the_logits():
     images = torch.zeros(2, 3, 64, 64)
     assert torch.equal(logits_of(model(images)), model(images))
     assert logits_of(model.train()(images)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "_orig_mod.module.", "module._orig_mod."])
+def test_prefixes_of_parallel_and_compiled_networks_are_taken_off(tmp_path, prefix):
+    """As reported for timm in pull request 2003."""
+    row = own_row(architecture="torchvision.models:resnet18", kwargs={"num_classes": 4})
+    model = build_model(row, 4, 32, seed=1)
+    torch.save({f"{prefix}{name}": value for name, value in model.state_dict().items()}, tmp_path / "w.pth")
+    assert torch.equal(build_model(row, 4, 32, tmp_path / "w.pth").fc.weight, model.fc.weight)
+
+
+@pytest.mark.parametrize(("key", "value"), [("mean", [123.675, 116.28, 103.53]), ("std", [58.395, 57.12, 57.375])])
+def test_normalisation_of_pixels_up_to_255_is_refused(sheet, key, value):
+    cells = {
+        "model": "a.x",
+        "architecture": "test_vit",
+        "weights": "hub",
+        "mean": "[0.5,0.5,0.5]",
+        "std": "[0.5,0.5,0.5]",
+    }
+    cells[key] = str(value)
+    with pytest.raises(
+        InputError, match=rf"row 2: key '{key}\.0': .* \(of pixels in 0 to 1: divide values for 0 to 255 by"
+    ):
+        read_zoo(sheet(tuple(cells.values()), columns=tuple(cells)), ZOO_SCHEMA, {})
+
+
+def test_a_pointer_of_git_lfs_in_place_of_weights_is_refused(sheet, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4567\n")
+    with pytest.raises(InputError, match=r"w\.safetensors: is a pointer of Git LFS, not the file itself"):
+        read_zoo(sheet(("a.x", "test_vit", "", str(tmp_path / "w.safetensors"))), ZOO_SCHEMA, {})
+
+
+def test_a_size_that_is_no_multiple_of_the_patch_is_refused():
+    row = {"model": "m.t", "architecture": "test_vit", "kwargs": {}, "weights": "random"}
+    with pytest.raises(InputError, match="model m.t: cannot .*100"):
+        build_model(row | {"kwargs": {"img_size": 96}}, 10, 100)
