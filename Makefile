@@ -2,7 +2,16 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: env demo study test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
+.PHONY: help env demo study test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
+
+help:
+	@echo "make demo        figures and a recommendation from tables that are in the repository, without training"
+	@echo "make study       the embedded study: training, logits, pairs, transfers, figures"
+	@echo "make report      one HTML page with all figures and tables; CONFIG=my_study.yaml for your study"
+	@echo "make notebook    the notebooks in Jupyter"
+	@echo "make doctor      what will not work on this machine or cluster"
+	@echo "make verify      read all files of a study against their checksums; STUDY=<name>"
+	@echo "make test, lint, slurm-test, bench, kill-matrix, notebooks    for developers"
 
 env: .venv/installed
 

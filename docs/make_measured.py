@@ -101,8 +101,8 @@ def compare_norms(sweeps):
 
 def main():
     """Write the page and copy its figures."""
-    every, embedded = table_of("embedded_methods", "transfers"), table_of("embedded", "transfers")
-    teams, sweeps = table_of("embedded", "teams"), table_of("embedded_batch_norm", "sweeps")
+    every, embedded = table_of("embedded_methods", "transfers"), table_of("embedded_teams", "transfers")
+    teams, sweeps = table_of("embedded_teams", "teams"), table_of("embedded_batch_norm", "sweeps")
     text = PAGE.with_suffix(".template.md").read_text()
     PAGE.write_text(
         text.format(
@@ -116,7 +116,7 @@ def main():
             norms=compare_norms(sweeps),
         )
     )
-    for study, figure in (("embedded_methods", "delta_matrix"), ("embedded", "teams")):
+    for study, figure in (("embedded_methods", "delta_matrix"), ("embedded_teams", "teams")):
         shutil.copy(f"results/{study}/figures/{figure}.png", f"docs/images/{figure}.png")
 
 

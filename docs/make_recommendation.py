@@ -10,7 +10,7 @@ import pandas as pd
 from make_cifar100 import table
 
 from transfer_atlas.figures.style import METHOD_NAMES
-from transfer_atlas.recommend.advice import learnable
+from transfer_atlas.recommend.advice import covariances_of, learnable
 from transfer_atlas.recommend.check import OURS, RULES, check_recommendations, noise_ceiling
 from transfer_atlas.store.tables import read_table
 
@@ -21,8 +21,9 @@ JUDGED = ("kl", "kl_dp", "kl_dp_u", "lr_small")  # methods that a user would cho
 
 
 def tables_of(study):
-    """Transfers, complementarity and models of a study."""
-    return [read_table(f"results/{study}/{name}.parquet") for name in ("transfers", "complementarity", "models")]
+    """Transfers, complementarity, models and covariances of a study."""
+    tables = ("transfers", "complementarity", "models", "delta_covariances")
+    return [read_table(f"results/{study}/{name}.parquet") for name in tables]
 
 
 def compare(studies):
@@ -59,9 +60,10 @@ def ceilings(studies):
     """One row per study and method: how much there is to be told apart at all."""
     rows = []
     for study in studies:
-        for method, transfers in learnable(*tables_of(study)).items():
+        *tables, covariances = tables_of(study)
+        for method, transfers in learnable(*tables).items():
             if method in JUDGED:
-                found = noise_ceiling(transfers)
+                found = noise_ceiling(transfers, covariances_of(covariances, method))
                 rows.append(
                     {
                         "study": study,
