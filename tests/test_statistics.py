@@ -33,7 +33,7 @@ def test_transfers_without_a_result_count_as_no_success():
     summary = summarise_methods(transfers.assign(loss=[0.0, np.nan], images=1000))
     assert summary.loc["kl", ["success_rate", "lost"]].tolist() == [0.5, 1]
     text = format_summary(summary, "f")
-    assert "1 transfer(s) ended without a result; column remark" in text
+    assert "1 transfer(s) have no result; column remark" in text
     assert "nan" not in text
 
 

@@ -157,7 +157,7 @@ def test_make_report_opens_in_a_browser_and_shows_every_figure(finished, tmp_pat
     shown = browse(report, SHOW_ALL, tmp_path)
     # two methods have a teacher, and there are three families
     assert f'data-shown="{len(FIGURES_OF_PAIRS) + (1 + 2 + 3) * len(FIGURES_OF_TRANSFERS)}"' in shown
-    assert "success: share of transfers that gain" in shown  # the first page has the summary
+    assert "success: share of transfers with delta above 0" in shown  # the first page has the summary
     assert all(category in shown for category in ("Complementarity", "What explains it", "Summary", "Tables"))
 
 
