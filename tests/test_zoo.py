@@ -230,5 +230,5 @@ def test_a_pointer_of_git_lfs_in_place_of_weights_is_refused(sheet, tmp_path):
 
 def test_a_size_that_is_no_multiple_of_the_patch_is_refused():
     row = {"model": "m.t", "architecture": "test_vit", "kwargs": {}, "weights": "random"}
-    with pytest.raises(InputError, match="model m.t: cannot .*100"):
+    with pytest.raises(InputError, match=r"model m\.t: cannot .*100"):
         build_model(row | {"kwargs": {"img_size": 96}}, 10, 100)
