@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from transfer_atlas.study.code import meaning_of
 from transfer_atlas.study.contents import Contents, content_of_split, image_contents, module_digest, save_image_contents
 
 
@@ -114,9 +115,14 @@ def test_an_edited_module_of_the_users_own_is_another_network(tmp_path):
     first = module_digest("my_models:small", tmp_path)
     (tmp_path / "other.py").write_text("x = 1\n")
     assert module_digest("my_models:small", tmp_path) == first
+    (tmp_path / "my_layers.py").write_text("# a remark\nclass Act: ...\n")
+    meaning_of.cache_clear()
+    assert module_digest("my_models:small", tmp_path) == first
     (tmp_path / "my_layers.py").write_text("class Act: slope = 1\n")
+    meaning_of.cache_clear()
     second = module_digest("my_models:small", tmp_path)
     (tmp_path / "my_models.py").write_text("from my_layers import Act\n\ndef small(): return None\n")
+    meaning_of.cache_clear()
     assert len({first, second, module_digest("my_models:small", tmp_path)}) == 3
     assert module_digest("no_such_module:small", tmp_path) is None
 
@@ -130,5 +136,6 @@ def test_relative_imports_of_a_package_are_followed(tmp_path):
     digests = {module_digest("nets.small:small", tmp_path)}
     for name in ("layers", "heads"):
         (tmp_path / f"nets/{name}.py").write_text("class Act: slope = 1\n")
+        meaning_of.cache_clear()
         digests.add(module_digest("nets.small:small", tmp_path))
     assert len(digests) == 3

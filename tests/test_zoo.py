@@ -1,5 +1,7 @@
 """Models: built, refused, normalised, measured."""
 
+import argparse
+
 import numpy as np
 import pytest
 import torch
@@ -179,12 +181,19 @@ def test_weights_and_their_average_in_one_file_are_asked_about(tmp_path):
     for key, expected in (("state_dict", weights), ("state_dict_ema", average)):
         found = build_model(row | {"weights_key": key}, 4, 32, path)
         assert torch.equal(found.fc.weight, expected.fc.weight)
+    with pytest.raises(InputError, match=r"has no 'model' \(column weights_key\), but state_dict, state_dict_ema"):
+        build_model(row | {"weights_key": "model"}, 4, 32, path)
 
 
 def test_numbers_of_numpy_beside_the_weights_do_no_harm(tmp_path):
     row = own_row(architecture="torchvision.models:resnet18", kwargs={"num_classes": 4})
     model = build_model(row, 4, 32, seed=1)
-    path = checkpoint_of(model, tmp_path / "n.pth", best=np.float64(0.5), epoch=np.int64(3))
+    more = {
+        "best": np.float64(0.5),
+        "epoch": np.int64(3),
+        "args": argparse.Namespace(lr=0.1),
+    }  # as timm's train.py writes it
+    path = checkpoint_of(model, tmp_path / "n.pth", **more)
     assert torch.equal(build_model(row, 4, 32, path).fc.weight, model.fc.weight)
 
 

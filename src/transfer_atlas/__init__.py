@@ -5,12 +5,14 @@ pairs = transfer_atlas.compare({"mine": predictions, "other": other_predictions}
 tables = transfer_atlas.read_study("results/embedded")
 """
 
-from importlib.metadata import PackageNotFoundError, version
 
-try:
-    __version__ = version("transfer-atlas")
-except PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "unknown"
+def __getattr__(name):
+    """`__version__`, looked up when it is asked for and not at the start of every job."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("transfer-atlas")
 
 
 def compare(predictions, labels):

@@ -16,6 +16,7 @@ from transfer_atlas.study import (
     figures,
     identity,
     methods,
+    names,
     pairs,
     plan,
     records,
@@ -73,9 +74,9 @@ pathvars:
 
 
 wildcard_constraints:
-    model=sheet.MODEL_NAME,
-    student=sheet.MODEL_NAME,
-    teacher=sheet.MODEL_NAME,
+    model=names.MODEL_NAME,
+    student=names.MODEL_NAME,
+    teacher=names.MODEL_NAME,
     split="train|transfer|evaluation",
     geometry=r"[\w.-]+",
     table=r"\w+",

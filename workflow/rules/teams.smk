@@ -36,7 +36,7 @@ for way in config["teams"]["ways"] if TEAMS else ():
             teachers=members_of,
             method=config["teams"]["method"],
             recipe=methods.recipe(METHODS[config["teams"]["method"]]),
-            student=lambda wildcards: trained_settings(wildcards.student)[0],
+            student=lambda wildcards: trained_settings(wildcards.student),
             code=code_of("team"),
         script:
             "../scripts/team.py"

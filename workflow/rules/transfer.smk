@@ -59,12 +59,12 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
             methods=block.recipes(sweep),
             # keep_weights itself is no parameter: changing it must not rerun a transfer
             kept_at_best=block.kept_at_best,
-            student=lambda wildcards: trained_settings(wildcards.student)[0],
-            learning_teachers=(
-                lambda wildcards, block=block: trained_settings(
-                    *block.teachers(wildcards) if block.teachers_learn else ()
-                )
-            ),
+            student=lambda wildcards: trained_settings(wildcards.student),
+            learning_teachers=lambda wildcards, block=block: [
+                trained_settings(teacher)
+                for teacher in block.teachers(wildcards)
+                if block.teachers_learn
+            ],
             code=code_of("transfer"),
         script:
             "../scripts/transfer.py"

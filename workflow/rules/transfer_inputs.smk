@@ -74,10 +74,9 @@ def transfer_inputs(block):
     return inputs
 
 
-def trained_settings(*models):
-    """What a transfer depends on besides files and recipe, of each model that is trained."""
-    views = {"views": config["views"]["count"]}
-    return [settings_of(model) | views for model in models]
+def trained_settings(model):
+    """What a transfer depends on besides files and recipe, of a model that is trained."""
+    return settings_of(model) | {"views": config["views"]["count"]}
 
 
 def members_of(wildcards):

@@ -24,7 +24,7 @@ for row in ZOO.values():
     if ":" in row["architecture"]:
         row["module_content"] = contents.module_digest(row["architecture"])
     if Path(row["weights"]).is_file():
-        row["weights_content"] = CONTENTS.of_file(row["weights"])
+        row["weights_content"] = CONTENTS.of_large_file(row["weights"])
 GEOMETRY |= {
     model: checked(
         sheet.geometry_of, row, config.get("geometry", {}), config["zoo"]["sheet"]

@@ -26,11 +26,8 @@ def to_text(values):
     Raises:
         TypeError: a value is a list or an array.
     """
-    try:
+    if pd.api.types.infer_dtype(values, skipna=True) == "string":  # the common case, in Arrow for speed
         array = pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):  # values of several types
-        array = pa.nulls(0)
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
         texts = pc.utf8_trim_whitespace(pc.utf8_normalize(array, "NFC"))
         missing = pc.is_in(pc.utf8_lower(texts), pa.array(NO_VALUE, texts.type))
         return pd.Series(pc.if_else(missing, None, texts).to_pandas().to_numpy(object), values.index)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from transfer_atlas.complementarity.imported import check_predictions
 from transfer_atlas.complementarity.measures import compare_models
@@ -50,5 +51,4 @@ def _probabilities(scores):
     """Rows that are probabilities as they are; the softmax of any others."""
     if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3):
         return scores.clip(max=1)
-    scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return scores / scores.sum(axis=1, keepdims=True)
+    return softmax(scores, axis=1)

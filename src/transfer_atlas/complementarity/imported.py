@@ -14,7 +14,7 @@ from transfer_atlas.logits.answers import describe_difference
 from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
 from transfer_atlas.store.tables import fingerprint, write_excluded, write_table
-from transfer_atlas.study.sheet import check_model_name
+from transfer_atlas.study.names import check_model_name
 
 PROBABILITIES = ("label_probability", "confidence")
 
@@ -86,9 +86,8 @@ def check_predictions(tables, on_error):
         raise InputError(f"model {model}: {fault}; mend it, or leave such models out with on_error: exclude")
     kept = {model: answers[model] for model in sorted(answers) if model not in faults}
     if len(kept) < 2:
-        raise InputError(
-            f"{len(kept)} of {len(answers)} models have predictions that can be used; a comparison needs two"
-        )
+        given = len(answers.keys() | faults.keys())
+        raise InputError(f"{len(kept)} of {given} models have predictions that can be used; a comparison needs two")
     return _number_classes(kept, faults)
 
 

@@ -43,7 +43,7 @@ def read_models(files, columns):
 
 def name_models(files):
     """Model of each file: its name without suffixes, or that of its folder where several files have the same name."""
-    stems = {file: Path(file).name.split(_suffixes(file))[0] for file in files}
+    stems = {file: Path(file).name.removesuffix(_suffixes(file)) for file in files}
     times = Counter(stems.values())
     return {file: stem if times[stem] == 1 else Path(file).parent.name for file, stem in stems.items()}
 
@@ -59,12 +59,12 @@ def read_prediction_file(file, columns):
     Raises:
         InputError: the file cannot be read, a row is longer or shorter than the header, or a column is missing.
     """
-    theirs = {column: name for name, column in columns.items() if column is not None}
+    theirs = {column: name for name, column in columns.items()}
     kind = _suffixes(file).lower().removesuffix(".gz")
     reader = {".parquet": _read_parquet, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines}.get(kind, _read_text)
     try:
         frame, found, separator = reader(file, theirs)
-    except (pa.ArrowException, OSError, ValueError, UnicodeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read as a table ({one_line(error)})") from None
     frame = frame.rename(columns=theirs)
     for name in REQUIRED:
@@ -103,7 +103,7 @@ def _read_text(file, theirs):
     header = first.decode("utf-8-sig", errors="replace").splitlines()[:1] or [""]
     delimiter = max(DELIMITERS, key=header[0].count)
     parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    names = [name.strip() for name in next(_rows(header[0], delimiter))]
+    names = [name.strip() for name in next(csv.reader(header, delimiter=delimiter))]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"its header has the column '{twice}' twice")
@@ -118,7 +118,3 @@ def _read_text(file, theirs):
     )
     frame = pc.read_csv(str(file), read, parse, convert).to_pandas()
     return frame, names, f", separated by {DELIMITERS[delimiter]}"
-
-
-def _rows(text, delimiter):
-    return csv.reader([text], delimiter=delimiter)

@@ -120,14 +120,14 @@ def error_matrix(rows, covariances=None):
     errors = np.diag(np.maximum(rows["delta_standard_error"].to_numpy(), SMALLEST_ERROR) ** 2)
     if covariances is None or covariances.empty:
         return errors
-    place = {key: number for number, key in enumerate(zip(rows["student"], rows["teacher"], strict=True))}
-    columns = (covariances[name] for name in ("student", "teacher", "other", "covariance"))
-    for student, teacher, other, covariance in zip(*columns, strict=True):
-        one, two = place.get((student, teacher)), place.get((student, other))
-        if one is not None and two is not None and one != two:
-            errors[one, two] = covariance
-    # a common factor keeps the matrix positive definite where the diagonal is a mean over seeds
-    return errors + SMALLEST_ERROR**2 * np.eye(len(rows))
+    place = pd.MultiIndex.from_frame(rows[["student", "teacher"]])
+    one, two = (
+        place.get_indexer(pd.MultiIndex.from_arrays([covariances["student"], covariances[column]]))
+        for column in ("teacher", "other")
+    )
+    known = (one >= 0) & (two >= 0) & (one != two)
+    errors[one[known], two[known]] = covariances["covariance"].to_numpy()[known]
+    return errors + SMALLEST_ERROR**2 * np.eye(len(rows))  # positive definite, also where two teachers did the same
 
 
 @dataclass(frozen=True)

@@ -48,14 +48,26 @@ def imports_of(path):
     """Modules of this package that a Python file imports, wherever in it."""
     if path.suffix != ".py":
         return []
-    names = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-    parts = [name.split(".")[1:] for name in names if name.startswith(f"{PACKAGE.name}.")]
+    parts = [name.split(".")[1:] for name in imported_names(path) if name.startswith(f"{PACKAGE.name}.")]
     return [file for file in (PACKAGE.joinpath(*part).with_suffix(".py") for part in parts if part) if file.is_file()]
+
+
+def imported_names(path, module=""):
+    """Dotted names that a Python file imports, wherever in it: modules, or what may be a module or a name in one.
+
+    Args:
+        path: the file.
+        module: its own dotted name, to which relative imports refer.
+    """
+    package, names = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1], []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return [name.strip(".") for name in names if name]
 
 
 @cache

@@ -172,11 +172,12 @@ def _fill_defaults(value, schema, section):
 
 def _cure(value, wanted):
     """What to write where YAML has read a value in another way than people mean it."""
-    if isinstance(value, str) and wanted == "number" and yaml.safe_load(value) == value:
+    if isinstance(value, str) and wanted == "number":
         try:
-            return f"; write {float(value)!r}, for YAML reads {value} as text"
+            number = float(value)
         except ValueError:
             return ""
+        return f"; write {number!r}, for YAML reads {value} as text" if yaml.safe_load(value) == value else ""
     if wanted == "string" and not isinstance(value, dict | list):
         return "; put it in quotes, for YAML reads it as another type"
     return ""

@@ -4,21 +4,20 @@ Snakemake compares the times of input files. It does not see a file that was rep
 was moved to another class folder, nor an edited Python module that builds a network. Its digest changes with each of these.
 """
 
-import ast
 import hashlib
-import importlib.util
 import json
 import os
 from pathlib import Path
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.store.files import save_text
+from transfer_atlas.study.code import imported_names, meaning_of
 from transfer_atlas.study.sources import image_files
 
 IMAGE_CONTENTS = "image_contents.json"
 
 BLOCK = 2**16
-BLOCKS = 16  # of a shard that are read
+BLOCKS = 16  # of a large file that are read
 
 
 class Contents:
@@ -36,6 +35,10 @@ class Contents:
         """Digest of all bytes of a file; None where there is none."""
         return self._cached(path, "file", _digest_file)
 
+    def of_large_file(self, path):
+        """Digest of the size of a file and of BLOCKS blocks spread over it; None where there is none."""
+        return self._cached(path, "shard", _digest_shard)
+
     def of_files(self, paths):
         """One digest of the names and bytes of several files."""
         return _join(f"{path} {self.of_file(path)}" for path in paths)
@@ -43,13 +46,10 @@ class Contents:
     def of_images(self, files):
         """Digest of the files or the folder of a split; None where one is missing.
 
-        Of a Parquet or tar file: its size and BLOCKS blocks spread over it. Of a folder: name and size of every file below
-        it, 5 seconds for a million files.
+        Of a Parquet or tar file as `of_large_file`; of a folder the name and size of every file below it
+        (benchmarks/image_listing.py).
         """
-        parts = [
-            _digest_folder(path) if Path(path).is_dir() else self._cached(path, "shard", _digest_shard)
-            for path in files
-        ]
+        parts = [_digest_folder(path) if Path(path).is_dir() else self.of_large_file(path) for path in files]
         return None if None in parts else _join(parts)
 
     def save(self):
@@ -108,63 +108,31 @@ def save_image_contents(results, image_contents):
 
 
 def module_digest(architecture, folder="."):
-    """Digest of the module of a network `package.module:name` and of all modules beside it that it imports.
+    """Digest of the user's own module of a network `package.module:name`, and of the user's modules that it imports.
 
     Args:
-        architecture: of a sheet row that names a callable of the user.
+        architecture: of a sheet row that names a callable.
         folder: working directory of the study, from which modules are imported.
 
     Returns:
-        16 hex digits; None where the module is not found, which the job that builds the network reports.
+        16 hex digits, which comments and docstrings do not change; None for the module of an installed package.
     """
     open_, found = [architecture.split(":")[0]], {}
     while open_:
         name = open_.pop()
         path = _module_file(name, folder)
         if path is not None and path not in found:
-            found[path] = path.read_bytes()
-            # an installed package is what its version says; the user's own modules import each other
-            open_ += _imports(path, name) if path.is_relative_to(Path(folder).resolve()) else []
-    return (
-        _join(digest for path in sorted(found) for digest in [hashlib.blake2b(found[path]).hexdigest()])
-        if found
-        else None
-    )
+            try:
+                found[path] = meaning_of(path)
+                open_ += imported_names(path, name)
+            except (SyntaxError, UnicodeDecodeError):  # reported by the job that builds the network
+                found[path] = path.read_bytes()
+    return _join(hashlib.blake2b(found[path]).hexdigest() for path in sorted(found)) if found else None
 
 
 def _module_file(name, folder):
     base = Path(folder).resolve().joinpath(*name.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    try:
-        spec = importlib.util.find_spec(name.split(".")[0])
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin) if spec and spec.origin and Path(spec.origin).is_file() else None
-
-
-def _imports(path, module):
-    """Names of the modules that a file imports, those relative to it resolved."""
-    try:
-        tree = ast.parse(path.read_text())
-    except (SyntaxError, UnicodeDecodeError):
-        return []
-    package, names = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1], []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else []
-            base = [*above, *(node.module.split(".") if node.module else [])]
-            names += [".".join(base), *(".".join([*base, alias.name]) for alias in node.names)]
-    # installed packages are left out: their files do not change under a study
-    return [name for name in names if name and _is_local(name, path)]
-
-
-def _is_local(name, path):
-    root = name.split(".")[0]
-    return any((parent / root).is_dir() or (parent / f"{root}.py").is_file() for parent in path.parents[:3])
+    return next((path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file()), None)
 
 
 def _digest_file(path, size):

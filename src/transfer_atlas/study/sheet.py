@@ -2,31 +2,15 @@
 
 import csv
 import json
-import re
 from pathlib import Path
 
 from transfer_atlas.errors import InputError, did_you_mean
 from transfer_atlas.store.files import refuse_lfs_pointer
 from transfer_atlas.study.config import check
+from transfer_atlas.study.names import check_model_name
 
 GEOMETRY_KEYS = ("input_size", "crop_pct", "crop_mode", "interpolation")
 TRAINED_HERE = "train:"
-MODEL_NAME = r"[\w.+-]+"  # in sheets, in predictions and in paths
-LONGEST_NAME = 200  # bytes; a file name has at most 255
-
-
-def check_model_name(name, where):
-    """Refuse a name that cannot stand in a path.
-
-    Raises:
-        InputError: other characters than letters, digits and _ . + -; too long; or the name of a path part.
-    """
-    if not re.fullmatch(MODEL_NAME, name):
-        raise InputError(f"{where}: model name '{name}' may hold only letters, digits and _ . + -; rename it")
-    if len(name.encode()) > LONGEST_NAME:
-        raise InputError(f"{where}: model name '{name[:40]}...' is longer than {LONGEST_NAME} bytes; shorten it")
-    if name in ("none", ".", ".."):
-        raise InputError(f"{where}: a model cannot be called '{name}', which has a meaning in paths; rename it")
 
 
 def read_sheet(path, required):

@@ -14,6 +14,7 @@ class EpochEvaluation:
         """Prepare for a transfer with this TransferSpec, Student and Checkpoint; a stage of a sequence chooses no best epoch."""
         self.spec, self.student, self.stop = spec, student, checkpoint.stop
         self.best = BestEpoch() if spec.select_share and choose_best else None
+        _, self.rows = images_of(spec, student.labels) if self.best else (None, None)  # kept apart to choose by
 
     def __call__(self, network, epoch):
         """Measure the student after `epoch` finished epochs: dict of column of the transfers table to number.
@@ -21,8 +22,8 @@ class EpochEvaluation:
         The last epoch has no measures of its own: they are those of the transfer.
         """
         if self.best is not None:
-            _, rows = images_of(self.spec, self.student.labels)
-            self.best.update(network, epoch, self.student.evaluate_transfer_images(network, rows, self.stop).mean())
+            correct = self.student.evaluate_transfer_images(network, self.rows, self.stop)
+            self.best.update(network, epoch, correct.mean())
         if not self.spec.evaluate_epochs or epoch == self.spec.epochs:
             return {}
         gain, loss = gain_and_loss(self.student.correct, self.student.evaluate(network, self.stop))

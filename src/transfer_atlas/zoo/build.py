@@ -6,14 +6,13 @@ from pathlib import Path
 
 import timm
 import torch
-from timm.models._registry import get_deprecated_models
 from torch import nn
 
 from transfer_atlas.errors import DiskError, InputError, did_you_mean, one_line
 from transfer_atlas.store.checksums import check_weights
 from transfer_atlas.zoo.weights import load_weights
 
-DEPRECATED = get_deprecated_models()  # dict of a former name to today's
+DEPRECATED = timm.models.get_deprecated_models()  # dict of a former name to today's
 
 
 def default_device():

@@ -1,14 +1,14 @@
 """Files of weights: read into a network, written with a checksum, and the reason in one that has no weights."""
 
+import argparse
 import re
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import timm
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.store.checksums import NO_CHECKSUM, damaged, with_checksum
@@ -27,34 +27,44 @@ def load_weights(model, path, key_map, weights_key=None):
         weights_key: key of a training checkpoint that holds the weights; None where only one does.
 
     Raises:
-        InputError: the file holds both weights and their average, and `weights_key` does not say which is meant; what
-            `rename_keys` raises.
+        InputError: the file holds both weights and their average, and `weights_key` does not say which is meant; it has no
+            such key; what `rename_keys` raises.
     """
-    # the numbers that training loops write beside the weights hold no code
+    if Path(path).suffix in (".npz", ".npy"):
+        timm.models.load_checkpoint(model, str(path))  # the network's own format
+        return
+    weights = timm.models.clean_state_dict(_choose(_read(path), path, weights_key))
+    model.load_state_dict(rename_keys(weights, model, key_map))
+
+
+def _read(path):
+    """What a file holds: a state dict, or a training checkpoint with one inside."""
+    if Path(path).suffix == ".safetensors":
+        return load_file(path)
+    # what training loops write beside the weights, and holds no code: timm's arguments, and numbers of NumPy
     numbers = [
         np.dtype,
         np._core.multiarray.scalar,
         *(kind for kind in vars(np.dtypes).values() if isinstance(kind, type)),
     ]
-    with torch.serialization.safe_globals(numbers):
-        use_ema = _use_average(path, weights_key)
-        timm.models.load_checkpoint(model, str(path), use_ema=use_ema, filter_fn=partial(rename_keys, key_map=key_map))
+    with torch.serialization.safe_globals([argparse.Namespace, *numbers]):
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _use_average(path, weights_key):
-    """Whether the average of the weights is meant."""
+def _choose(saved, path, weights_key):
+    """The state dict in a training checkpoint; the whole of any other file."""
+    keys = [key for key in (*AVERAGES, *AVERAGES.values()) if saved.get(key) is not None]
     if weights_key is not None:
-        return weights_key in AVERAGES
-    if Path(path).suffix in (".safetensors", ".npz", ".npy"):
-        return False
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    for average, weights in AVERAGES.items() if isinstance(saved, dict) else ():
-        if average in saved and weights in saved:
+        if weights_key not in keys:
+            raise InputError(f"{path} has no '{weights_key}' (column weights_key), but {', '.join(list(saved)[:5])}")
+        return saved[weights_key]
+    for average, weights in AVERAGES.items():
+        if average in keys and weights in keys:
             raise InputError(
                 f"{path} holds weights ('{weights}') and their average ('{average}'); timm's load_checkpoint takes the "
                 "average, its validate.py the weights; say which is meant in the column weights_key"
             )
-    return True
+    return saved[keys[0]] if keys else saved
 
 
 def rename_keys(weights, model, key_map):
