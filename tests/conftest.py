@@ -121,6 +121,7 @@ def make_random_study(students, teachers, seed=0):
                         "teacher": teacher,
                         "seed": 0,
                         "remark": None,
+                        "weight_perturbation": 0.0,
                         "accuracy_before": 0.7,
                         "accuracy_after": 0.7 + gain - loss,
                         "delta": gain - loss,

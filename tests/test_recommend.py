@@ -254,7 +254,7 @@ def test_covariances_of_deltas_by_hand():
         "images",
         "right_after",
     ]
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns).assign(weight_perturbation=0.0)
     found = covariances_of_deltas(table).set_index(["teacher", "other"])["covariance"]
     means = np.array([np.mean(changes[teacher], axis=0) for teacher in ("a", "b", "c")])
     expected = np.cov(means, ddof=0) / 1000

@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import binomtest, norm, spearmanr
 
 from transfer_atlas.analysis.properties import NUMERIC, correlate
+from transfer_atlas.analysis.rounding import p_of_change, rounding_errors
 from transfer_atlas.analysis.significance import average_seeds, judge_methods, judge_transfers
-from transfer_atlas.analysis.summary import format_summary, summarise_methods, summarise_teams
+from transfer_atlas.analysis.summary import format_summary, summarise_methods, summarise_rounding, summarise_teams
 from transfer_atlas.statistics import accuracy_standard_error, mcnemar_p, paired_standard_error
 
 
@@ -28,11 +29,20 @@ def test_mcnemar_by_hand():
     np.testing.assert_allclose(mcnemar_p(np.array([0.007, 0.02]), np.array([0.02, 0.007]), 1000), [expected] * 2)
 
 
+NO_ROUNDING = pd.Series(dtype=float)
+
+
+def judged_by_mcnemar(transfers):
+    """Rows with the columns that judging adds where rounding was not measured."""
+    p = mcnemar_p(transfers["gain"], transfers["loss"], transfers["images"])
+    return transfers.assign(p=p, teacher=None)
+
+
 def test_transfers_without_a_result_count_as_no_success():
     transfers = pd.DataFrame({"method": "kl", "student": ["a", "a"], "delta": [0.01, np.nan], "gain": [0.01, np.nan]})
-    summary = summarise_methods(transfers.assign(loss=[0.0, np.nan], images=1000))
+    summary = summarise_methods(judged_by_mcnemar(transfers.assign(loss=[0.0, np.nan], images=1000)))
     assert summary.loc["kl", ["success_rate", "lost"]].tolist() == [0.5, 1]
-    text = format_summary(summary, "f")
+    text = format_summary(summary, "f", NO_ROUNDING)
     assert "1 transfer(s) have no result; column remark" in text
     assert "nan" not in text
 
@@ -48,7 +58,7 @@ def test_summary_by_hand():
         }
     )
     transfers["delta"] = transfers["gain"] - transfers["loss"]
-    summary = summarise_methods(transfers)
+    summary = summarise_methods(judged_by_mcnemar(transfers))
     assert summary.index.tolist() == ["kl", "self"]
     assert summary.loc["kl", "success_rate"] == 0.5
     assert summary.loc["kl", "median_success"] == 0.5  # of 1 and 0
@@ -56,7 +66,7 @@ def test_summary_by_hand():
     assert summary.loc["kl", "mean_delta"] == pytest.approx(0.005)
     # students' means are 0.02 and -0.01
     assert summary.loc["kl", "standard_error"] == pytest.approx(np.std([0.02, -0.01], ddof=1) / np.sqrt(2))
-    text = format_summary(summary, "results/x/figures")
+    text = format_summary(summary, "results/x/figures", NO_ROUNDING)
     assert "+0.50 +- 1.50 points" in text
     assert "figures: results/x/figures" in text
 
@@ -82,7 +92,7 @@ def test_teams_in_the_summary_by_hand():
     assert shares.loc["soup"].tolist() == pytest.approx([1 / 3, 1 / 3, 0, 1 / 3])
     assert shares.loc["parallel"].tolist() == [0, 0, 0, 1]
     transfers = pd.DataFrame({"method": ["kl"], "student": ["a"], "delta": 0.0, "gain": 0.0, "loss": 0.0, "images": 9})
-    lines = format_summary(summarise_methods(transfers), "f", summary).splitlines()
+    lines = format_summary(summarise_methods(judged_by_mcnemar(transfers)), "f", NO_ROUNDING, summary).splitlines()
     assert [line.split()[:5] for line in lines if "soup" in line] == [["soup", "3", "6", "+1.00", "+1.00"]]
     assert lines[-1] == "figures: f"
 
@@ -117,7 +127,8 @@ def test_transfers_are_judged_against_the_labels_of_their_student_and_seed():
         ("kl", "b", 0, np.nan, np.nan, None),
         ("kl", "c", 0, 0.0, 0.0, bits(1)),
     ]
-    frame = pd.DataFrame(rows, columns=["method", "student", "seed", "gain", "loss", "right_after"]).assign(images=10)
+    frame = pd.DataFrame(rows, columns=["method", "student", "seed", "gain", "loss", "right_after"])
+    frame = frame.assign(images=10, delta=frame["gain"] - frame["loss"], teacher=None, weight_perturbation=0.0)
     judged = judge_transfers(frame.set_axis(range(3, 10)))
     assert judged.index.tolist() == list(range(3, 10))
     against = judged[["labels_gain", "labels_loss"]].to_numpy().tolist()
@@ -135,15 +146,16 @@ def test_a_summary_tells_what_beats_the_labels():
     rows = pd.DataFrame({"method": ["kl"] * 4 + ["labels"], "student": list("abcda"), "delta": 0.01, "gain": 0.01})
     rows = rows.assign(loss=0.0, images=1000, labels_q=[0.01, 0.01, 0.2, 0.01, np.nan])
     rows = rows.assign(labels_gain=[0.02, 0.0, 0.02, 0.02, np.nan], labels_loss=[0.0, 0.02, 0.0, 0.0, np.nan])
+    rows = judged_by_mcnemar(rows)
     summary = summarise_methods(rows)
     assert summary.loc["kl", ["above_labels", "below_labels"]].tolist() == [0.5, 0.25]
-    text = format_summary(summary, "f")
+    text = format_summary(summary, "f", NO_ROUNDING)
     assert ">labels, <labels: share significantly above" in text
     assert "nan" not in text
-    assert ">labels" not in format_summary(summarise_methods(rows.drop(columns="labels_q")), "f")
+    assert ">labels" not in format_summary(summarise_methods(rows.drop(columns="labels_q")), "f", NO_ROUNDING)
 
 
-def seeds_of(changes, before, method="kl", teacher="t"):
+def seeds_of(changes, before, method="kl", teacher="t", perturbation=0.0):
     """Rows of the transfer table from per-image correctness after each seed, bool [seeds, images]."""
     rows = []
     for seed, after in enumerate(np.asarray(changes, bool)):
@@ -154,6 +166,7 @@ def seeds_of(changes, before, method="kl", teacher="t"):
                 "student": "s",
                 "teacher": teacher,
                 "seed": seed,
+                "weight_perturbation": perturbation,
                 "accuracy_before": before.mean(),
                 "delta": gain - loss,
                 "gain": gain,
@@ -188,6 +201,40 @@ def test_one_seed_has_its_paired_error_and_exact_p():
     assert row["evaluation_error"] == pytest.approx(paired_standard_error(0.3, 0.1, 10))
     assert np.isnan(row["seed_error"])
     assert row["p"] == row["q"] == pytest.approx(2 * 5 / 16)
+
+
+def test_rounding_counts_where_it_is_larger_than_what_seeds_show():
+    """The student `s` is perturbed four times; what it moves by is its rounding error in every other transfer."""
+    generator = np.random.default_rng(0)
+    before = generator.random(1000) < 0.7
+    moved = before[None] ^ (generator.random((4, 1000)) < 0.05)
+    perturbed = seeds_of(moved, before, "rounding", None, 1e-7)
+    once = seeds_of(moved[:1] | (np.arange(1000) < 30), before)
+    rows = pd.concat([perturbed, once], ignore_index=True)
+    expected = (moved.astype(float) - before).mean(axis=1).std(ddof=1)
+    assert rounding_errors(rows).to_dict() == {"s": pytest.approx(expected)}
+    deltas = average_seeds(rows).set_index("method")
+    assert deltas["rounding_error"].tolist() == pytest.approx([expected / 2, expected])
+    total = np.hypot(deltas.loc["kl", "evaluation_error"], expected)
+    assert deltas.loc["kl", "delta_high"] - deltas.loc["kl", "delta"] == pytest.approx(1.959964 * total)
+    assert deltas.loc["kl", "p"] == pytest.approx(2 * norm.sf(abs(deltas.loc["kl", "delta"]) / total))
+    judged = judge_transfers(rows)
+    assert judged["rounding_error"].tolist() == pytest.approx([expected] * 5)
+    assert judged["p"].iloc[4] == pytest.approx(deltas.loc["kl", "p"])
+    assert mcnemar_p(once["gain"], once["loss"], 1000)[0] < judged["p"].iloc[4]
+    assert summarise_rounding(judged).to_dict() == {"s": pytest.approx(expected)}
+    text = format_summary(summarise_methods(judged), "f", summarise_rounding(judged))
+    assert f"rounding error in points: s {100 * expected:.2f}" in text
+    assert "rounding: controls, which have no teacher" in text
+
+
+def test_no_rounding_leaves_the_exact_test():
+    shares = pd.Series([0.03, 0.0]), pd.Series([0.01, 0.0])
+    for rounding in (np.nan, 0.0):
+        assert p_of_change(*shares, 100, [rounding] * 2).tolist() == mcnemar_p(*shares, 100).tolist()
+    assert (
+        p_of_change(*shares, 100, [1e-9] * 2).tolist() == mcnemar_p(*shares, 100).tolist()
+    )  # smaller than the exact one
 
 
 def test_methods_are_judged_against_zero_and_each_control():

@@ -215,7 +215,7 @@ def test_a_key_that_is_null_is_removed(config):
     config["transfer"]["methods"]["kl_dp_u"] = None
     check_study(config, SCHEMA)
     assert config["pairs"] == {"file": "pairs.tsv"}
-    assert list(config["transfer"]["methods"]) == ["kl", "kl_dp", "self", "labels", "random"]
+    assert list(config["transfer"]["methods"]) == ["kl", "kl_dp", "self", "labels", "random", "rounding"]
 
 
 def test_a_name_alone_is_no_study():

@@ -191,7 +191,7 @@ def test_a_team_is_judged_beside_its_members(teach, alone, tmp_path):
         teach(way, names, students=files if way == "soup" else ())
     found, _ = gather(sorted(tmp_path.glob("results/teams/*/s/a_b_c/0.parquet")), "team")
     singles, _ = gather(tables, "transfer")
-    judged = judge_teams(found, singles)
+    judged = judge_teams(found, singles, pd.Series(dtype=float))
     assert judged["single_mean"].tolist() == pytest.approx([singles["delta"].mean()] * 2)
     assert judged["single_best"].tolist() == pytest.approx([singles["delta"].max()] * 2)
     np.testing.assert_allclose(

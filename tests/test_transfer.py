@@ -17,7 +17,7 @@ from transfer_atlas.transfer.measures import describe_collapse, measure_transfer
 from transfer_atlas.transfer.spec import TransferSpec, learning_rate
 from transfer_atlas.transfer.student import Teacher
 from transfer_atlas.transfer.subsets import images_of, nested_subset
-from transfer_atlas.transfer.weights import BestEpoch, SlowWeights
+from transfer_atlas.transfer.weights import BestEpoch, SlowWeights, perturb_weights
 from transfer_atlas.zoo.build import build_model
 from transfer_atlas.zoo.weights import exclusion_of_weights
 
@@ -105,6 +105,34 @@ def test_the_same_spec_gives_the_same_bits(student, run):
     assert str(rows[0]) == str(rows[1])
     other = run(replace(SPEC, seed=1), student, KNOWING)
     assert list(other["epoch_objective"]) != list(rows[0]["epoch_objective"])
+
+
+def test_repetitions_differ_by_their_weights_alone(student, run):
+    """With perturb_weights the seed draws the perturbation; the order of images is that of seed 0."""
+    exact = run(replace(SPEC, lr=0.001), student, KNOWING)
+    tiny = [run(replace(SPEC, lr=0.001, perturb_weights=1e-30, seed=seed), student, KNOWING) for seed in (0, 5)]
+    assert [row["right_after"] for row in tiny] == [exact["right_after"]] * 2
+    assert [row["epoch_objective"].tolist() for row in tiny] == [exact["epoch_objective"].tolist()] * 2
+    rows = [run(replace(SPEC, lr=0.001, perturb_weights=0.01, seed=seed), student, KNOWING) for seed in (0, 1, 1)]
+    assert rows[0]["weight_perturbation"] == 0.01
+    losses = [row["epoch_objective"].tolist() for row in rows]
+    assert losses[0] != losses[1] == losses[2]
+    other_order = run(replace(SPEC, lr=0.001, seed=5), student, KNOWING)
+    assert other_order["epoch_objective"].tolist() != exact["epoch_objective"].tolist()
+
+
+def test_each_weight_is_perturbed_by_its_share(vit_row):
+    network = build_model(vit_row, 10, 32, None)
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    perturb_weights(network, 1e-3, 0)
+    changes = torch.cat(
+        [
+            (value / before[name] - 1).flatten()[before[name].flatten() != 0]
+            for name, value in network.named_parameters()
+        ]
+    )
+    assert changes.std().item() == pytest.approx(1e-3, rel=0.02)
+    assert abs(changes.mean().item()) < 1e-4
 
 
 def test_label_weight_one_equals_labels_whatever_the_target(student, run):

@@ -53,6 +53,7 @@ rule gather_sweeps:
 rule gather_teams:
     input:
         unpack(all_teams),
+        transfers="<results>/transfers.parquet",
     output:
         "<results>/teams.parquet",
     log:

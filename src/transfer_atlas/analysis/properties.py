@@ -27,14 +27,17 @@ def describe_transfers(transfers, complementarity, models):
         models: the models table.
 
     Returns:
-        DataFrame with method, student, teacher, delta, gain, loss, delta_standard_error (fractions; the last is the root
-        mean square over seeds, which share their evaluation images), the keys of NUMERIC and of CATEGORIES.
+        DataFrame with method, student, teacher, delta, gain, loss, delta_standard_error (fractions; the last from the mean
+        square over seeds, which share their evaluation images, and the square of the rounding error of the mean), the keys
+        of NUMERIC and of CATEGORIES.
     """
     keys = ["method", "student", "teacher"]
     taught = transfers.dropna(subset=["teacher", "delta"])
-    taught = taught.assign(delta_standard_error=taught["delta_standard_error"] ** 2)
-    rows = taught.groupby(keys, sort=False)[["delta", "gain", "loss", "delta_standard_error"]].mean().reset_index()
-    rows = rows.assign(delta_standard_error=np.sqrt(rows["delta_standard_error"]))
+    squares = {name: taught[name].fillna(0) ** 2 for name in ("delta_standard_error", "rounding_error")}
+    groups = taught.assign(**squares).groupby(keys, sort=False)
+    rows = groups[["delta", "gain", "loss", "delta_standard_error", "rounding_error"]].mean()
+    error = np.sqrt(rows["delta_standard_error"] + rows["rounding_error"] / groups.size())
+    rows = rows.assign(delta_standard_error=error).drop(columns="rounding_error").reset_index()
     return describe_pairs(rows, complementarity, models)
 
 

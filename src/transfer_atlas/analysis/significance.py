@@ -5,13 +5,16 @@ import pandas as pd
 from scipy.special import ndtr
 from scipy.stats import false_discovery_control
 
-from transfer_atlas.statistics import Z_95, mcnemar_p
+from transfer_atlas.analysis.rounding import p_of_change, rounding_errors
+from transfer_atlas.statistics import Z_95
 
 RESAMPLES = 1000
 
 
 def judge_transfers(transfers):
     """How sure it is that transfers gain or lose, by themselves and against what the labels alone give their student.
+
+    The difference of two transfers has the rounding error of both.
 
     Args:
         transfers: rows of the transfer table.
@@ -30,18 +33,21 @@ def judge_transfers(transfers):
         if row["method"] != "labels" and row["right_after"] is not None and control is not None:
             shares[place] = _only_one_right(row["right_after"], control) / row["images"]
     rows[["labels_gain", "labels_loss"]] = shares
-    for name in ("", "labels_"):
-        rows[f"{name}p"] = mcnemar_p(rows[f"{name}gain"], rows[f"{name}loss"], rows["images"])
+    rows["rounding_error"] = rows["student"].map(rounding_errors(rows))
+    for name, errors in {"": 1, "labels_": 2}.items():
+        rounding = np.sqrt(errors) * rows["rounding_error"]
+        rows[f"{name}p"] = p_of_change(rows[f"{name}gain"], rows[f"{name}loss"], rows["images"], rounding)
         rows[f"{name}q"] = _false_discovery_rate(rows[f"{name}p"])
     return rows.drop(columns="right_after").set_axis(transfers.index)
 
 
-def judge_teams(teams, singles):
+def judge_teams(teams, singles, rounding):
     """How sure it is that teams gain or lose, and what became of the student with each teacher alone.
 
     Args:
         teams: rows of the team table.
         singles: rows of the transfer table: of every member of every team.
+        rounding: Series of the rounding error by student (rounding.rounding_errors).
 
     Returns:
         The teams table; single_* and best_teacher are null where the team or all singles have no result.
@@ -62,9 +68,11 @@ def judge_teams(teams, singles):
         compared.append(deltas | {"best_teacher": best[2], "single_best_gain": gain, "single_best_loss": loss})
     columns = ["single_mean", "single_best", "best_teacher", "single_best_gain", "single_best_loss"]
     rows = rows.join(pd.DataFrame(compared, columns=columns))
-    rows["p"] = mcnemar_p(rows["gain"], rows["loss"], rows["images"])
+    error = rows["student"].map(rounding)
+    rows["p"] = p_of_change(rows["gain"], rows["loss"], rows["images"], error)
     rows["q"] = _false_discovery_rate(rows["p"])
-    rows["single_best_p"] = mcnemar_p(rows["single_best_gain"], rows["single_best_loss"], rows["images"])
+    best = rows["single_best_gain"], rows["single_best_loss"]
+    rows["single_best_p"] = p_of_change(*best, rows["images"], np.sqrt(2) * error)
     return rows.drop(columns="right_after")
 
 
@@ -82,18 +90,19 @@ def _false_discovery_rate(p):
 
 
 def average_seeds(transfers):
-    """The deltas table: means over the seeds of each transfer, and how far images and seeds let them stray.
+    """The deltas table: means over the seeds of each transfer, and how far images, seeds and rounding let them stray.
 
     The evaluation error is the standard error over images of the mean change that an image sees, for all seeds are judged
-    on the same images; the seed error is the standard error of the mean over seeds.
+    on the same images; the seed error is the standard error of the mean over seeds. Seeds differ by rounding too, so the
+    larger of seed error and rounding error counts.
 
     Args:
         transfers: rows of the transfer table.
 
     Returns:
-        DataFrame; p is the exact McNemar p of a single seed, else two-sided normal from both errors.
+        DataFrame; p is that of `p_of_change` for a single seed, else two-sided normal from all errors.
     """
-    rows = []
+    rows, rounding = [], rounding_errors(transfers)
     known = transfers.dropna(subset=["delta"])
     for key, of_seeds in known.groupby(["method", "student", "teacher"], sort=False, dropna=False):
         images, delta, seeds = of_seeds["images"].iloc[0], of_seeds["delta"].mean(), len(of_seeds)
@@ -103,13 +112,14 @@ def average_seeds(transfers):
         square = (right**2).sum() / images - 2 * kept + before
         of_images = np.sqrt(max(0.0, square - delta**2) / images)
         of_seed = of_seeds["delta"].sem() if seeds > 1 else np.nan
-        error = np.hypot(of_images, np.nan_to_num(of_seed))
-        single = mcnemar_p(of_seeds["gain"].iloc[0], of_seeds["loss"].iloc[0], images)
+        of_rounding = rounding.get(key[1], np.nan) / np.sqrt(seeds)
+        error = np.hypot(of_images, np.nanmax([0.0, of_seed, of_rounding]))
+        single = p_of_change(of_seeds["gain"].iloc[0], of_seeds["loss"].iloc[0], images, of_rounding).item()
         p = single if seeds == 1 else 2 * ndtr(-abs(delta) / error) if error else 1.0
         bounds = (delta - Z_95 * error, delta + Z_95 * error)
-        rows.append((*key, seeds, delta, *bounds, of_images, of_seed, p))
+        rows.append((*key, seeds, delta, *bounds, of_images, of_seed, of_rounding, p))
     columns = ["method", "student", "teacher", "seeds", "delta", "delta_low", "delta_high"]
-    table = pd.DataFrame(rows, columns=[*columns, "evaluation_error", "seed_error", "p"])
+    table = pd.DataFrame(rows, columns=[*columns, "evaluation_error", "seed_error", "rounding_error", "p"])
     return table.assign(teacher=table["teacher"].replace(np.nan, None), q=_false_discovery_rate(table["p"]))
 
 

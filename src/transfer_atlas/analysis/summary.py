@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from transfer_atlas.statistics import mcnemar_p
-
 
 def summarise_methods(transfers):
     """Success rate and mean delta per method, in the order in which the methods first appear.
@@ -18,11 +16,11 @@ def summarise_methods(transfers):
     Returns:
         DataFrame indexed by method: transfers, lost (of these without a result, which count as no success), students,
         success_rate (share with delta > 0), median_success (median over students of their success rates, as the paper
-        has it), above and below (shares significantly above and below zero, exact McNemar at 5 %), above_labels and
+        has it), above and below (shares significantly above and below zero, column p at 5 %), above_labels and
         below_labels (shares significantly above and below the control `labels` of the same student, at a false discovery
-        rate of 5 %; NaN without it), mean_delta, standard_error; shares are fractions.
+        rate of 5 %; NaN without it), mean_delta, standard_error, control (it has no teacher); shares are fractions.
     """
-    p = mcnemar_p(transfers["gain"], transfers["loss"], transfers["images"])
+    p = transfers["p"]
     transfers = transfers.assign(
         success=transfers["delta"] > 0,
         above=(p < 0.05) & (transfers["delta"] > 0),
@@ -45,6 +43,7 @@ def summarise_methods(transfers):
             "below_labels": methods["below_labels"].mean(),
             "mean_delta": methods["delta"].mean(),
             "standard_error": of_student.sem(),
+            "control": methods["teacher"].agg(lambda teacher: teacher.isna().all()),
         }
     )
 
@@ -85,12 +84,23 @@ def summarise_teams(teams):
     return pd.concat([ways.size().rename("teams"), ways["epochs"].max(), means], axis=1)
 
 
-def format_summary(summary, figures, teams=None):
+def summarise_rounding(transfers):
+    """Rounding error of each student, a Series of fractions, the largest first; empty where it was not measured.
+
+    Args:
+        transfers: the transfers table.
+    """
+    of_student = transfers.dropna(subset=["rounding_error"]).groupby("student")["rounding_error"].first()
+    return of_student.sort_values(ascending=False, kind="stable")
+
+
+def format_summary(summary, figures, rounding, teams=None):
     """Render the summary of a study as text, deltas in percentage points, and say where the figures are.
 
     Args:
         summary: of the methods (summarise_methods).
         figures: folder of the figures.
+        rounding: rounding error by student (summarise_rounding).
         teams: of several teachers (summarise_teams); None where the study has none.
     """
     against = summary[["above_labels", "below_labels"]].map(lambda share: "" if np.isnan(share) else f"{share:.0%}")
@@ -109,11 +119,12 @@ def format_summary(summary, figures, teams=None):
             ],
         }
     )
+    included = " and rounding error" if len(rounding) else ""
     notes = [
         "success: share of transfers with delta above 0; median: median over students of their success rates (as in the paper)",
-        "up, down: share of transfers with delta significantly above and below 0 (exact McNemar test, 5 %)",
+        f"up, down: share of transfers with delta significantly above and below 0 (exact McNemar test{included}, 5 %)",
         "mean delta: accuracy after minus before, mean over transfers, +- its standard error over students",
-        "self, labels and random are controls: they have no teacher",
+        f"{', '.join(summary.index[summary['control']])}: controls, which have no teacher",
     ]
     if summary["above_labels"].notna().any():
         notes.insert(
@@ -122,11 +133,23 @@ def format_summary(summary, figures, teams=None):
         )
     else:
         percent = percent.drop(columns=[">labels", "<labels"])
+    notes += _describe_rounding(rounding)
     table = percent.rename_axis("method").reset_index().to_string(index=False)
     if lost := summary["lost"].sum():
         notes.append(f"{lost} transfer(s) have no result; column remark of transfers.parquet says why")
     several = [] if teams is None else _describe_teams(teams)
     return "\n".join([table, *notes, *several, f"figures: {figures}"]) + "\n"
+
+
+def _describe_rounding(rounding):
+    """Lines of the summary on the rounding error; none where it was not measured."""
+    if rounding.empty:
+        return []
+    errors = ", ".join(f"{student} {100 * error:.2f}" for student, error in rounding.items())
+    return [
+        f"rounding error in points: {errors}",
+        "(standard deviation of a student's delta when its weights change as little as rounding on another processor changes them)",
+    ]
 
 
 def _describe_teams(teams):

@@ -3,6 +3,7 @@
 from itertools import cycle
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from transfer_atlas.figures.style import (
     TWO_COLUMNS,
@@ -26,7 +27,7 @@ def plot_transfer_delta(transfers, complementarity):
         complementarity: the complementarity table.
 
     Returns:
-        Figure; error bars are one paired standard error, the axis is linear within 1 point of zero.
+        Figure; error bars are one standard error, from images and rounding, the axis is linear within 1 point of zero.
     """
     methods, controls = taught_methods(transfers), control_methods(transfers)
     differences = complementarity[["student", "teacher", "accuracy_difference"]]
@@ -56,7 +57,8 @@ def plot_transfer_delta(transfers, complementarity):
 
 def _plot_method(ax, rows):
     ax.axhline(0, color="black", linewidth=0.6)
-    x, y, error = (100 * rows[column] for column in ("accuracy_difference", "delta", "delta_standard_error"))
+    error = 100 * np.hypot(rows["delta_standard_error"], rows["rounding_error"].fillna(0))
+    x, y = 100 * rows["accuracy_difference"], 100 * rows["delta"]
     few, many = len(rows) <= 50, len(rows) > 200
     style = {"color": "C0", "alpha": 0.8, "markersize": 3.5 if few else 2, "elinewidth": 0.3 if many else 0.7}
     _, _, bars = ax.errorbar(x, y, error, fmt="o", **style)

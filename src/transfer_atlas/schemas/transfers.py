@@ -13,7 +13,7 @@ PAIR = [
 _TRANSFER = [
     column("method", pa.string(), "transfer method of the config"),
     *PAIR,
-    column("seed", pa.int64(), "seed of the order of images"),
+    column("seed", pa.int64(), "seed of the order of images; with perturb_weights, of the perturbation"),
 ]
 
 _MEASURES = [
@@ -75,12 +75,20 @@ _MEASURES = [
     ),
 ]
 
+_PERTURBATION = share(
+    "weight_perturbation", "relative size of the random change of the student's weights before the transfer; 0 for none"
+)
+
 _RIGHT_AFTER = column(
     "right_after", pa.binary(), "whether each evaluation image is right afterwards, one bit each in order"
 )
 
 _JUDGED = [
-    column("p", pa.float64(), "two-sided exact McNemar p of gain against loss"),
+    column(
+        "p",
+        pa.float64(),
+        "two-sided exact McNemar p of gain against loss; with a rounding error, at least the normal p that includes it",
+    ),
     column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
 ]
 
@@ -103,15 +111,20 @@ _TEAM = [
 ]
 
 TRANSFER_SCHEMAS = {
-    "transfer": pa.schema([*_TRANSFER, *_MEASURES, _RIGHT_AFTER]),
+    "transfer": pa.schema([*_TRANSFER, _PERTURBATION, *_MEASURES, _RIGHT_AFTER]),
     "transfers": pa.schema(
         [
             *_TRANSFER,
+            _PERTURBATION,
             *_MEASURES,
+            share(
+                "rounding_error",
+                "standard deviation of the student's delta over starts from perturbed weights; null where no method has perturb_weights",
+            ),
             *_JUDGED,
             share("labels_gain", "images right here and wrong after the student's control `labels`; null without it"),
             share("labels_loss", "images wrong here and right after that control"),
-            column("labels_p", pa.float64(), "two-sided exact McNemar p of labels_gain against labels_loss"),
+            column("labels_p", pa.float64(), "two-sided p of labels_gain against labels_loss, as p"),
             column("labels_q", pa.float64(), "labels_p by false discovery rate over the table"),
         ]
     ),
@@ -121,10 +134,16 @@ TRANSFER_SCHEMAS = {
             *PAIR,
             column("seeds", pa.int32(), "transfers that the mean is over"),
             share("delta", "mean transfer delta over seeds"),
-            *interval("delta", "normal, from evaluation_error and seed_error"),
+            *interval("delta", "normal, from evaluation_error and the larger of seed_error and rounding_error"),
             share("evaluation_error", "standard error of delta over evaluation images, which all seeds share"),
             share("seed_error", "standard error of delta over seeds; null for one seed"),
-            column("p", pa.float64(), "two-sided p of delta: exact McNemar for one seed, else normal from both errors"),
+            share(
+                "rounding_error",
+                "standard deviation of the mean delta over starts from perturbed weights; null where no method has perturb_weights",
+            ),
+            column(
+                "p", pa.float64(), "two-sided p of delta: for one seed as in transfers, else normal from these errors"
+            ),
             column("q", pa.float64(), "p by false discovery rate over the table (Benjamini-Hochberg)"),
         ]
     ),
@@ -177,7 +196,7 @@ TRANSFER_SCHEMAS = {
             column("best_teacher", pa.string(), "teacher that it is of"),
             share("single_best_gain", "images right here and wrong after the transfer from best_teacher"),
             share("single_best_loss", "images wrong here and right after that transfer"),
-            column("single_best_p", pa.float64(), "two-sided exact McNemar p of these two"),
+            column("single_best_p", pa.float64(), "two-sided p of these two, as p"),
         ]
     ),
     "agreement": pa.schema(

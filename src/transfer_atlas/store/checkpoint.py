@@ -145,6 +145,10 @@ class NoCheckpoint(Checkpoint):
     def __init__(self):
         """Nothing to read."""
 
+    def stop(self):
+        """Nobody asks it to stop."""
+        return False
+
     def resume(self, progress):
         """Start from the beginning."""
 

@@ -68,6 +68,10 @@ def check_study(config, schema):
             raise InputError(
                 f"config: method '{name}' has teacher_evaluated_on: student_input, so it must have a teacher that does not learn"
             )
+        if method["perturb_weights"] and name == (config.get("teams") or {}).get("method"):
+            raise InputError(
+                f"config: teams.method '{name}' must not have perturb_weights: a team starts from the student as it is"
+            )
         if keeps_best(method) and not method["select_share"]:
             raise InputError(f"config: method '{name}' has keep_weights: best, so its select_share must be above 0")
     for transform in config.get("views", {}).get("transforms", []):

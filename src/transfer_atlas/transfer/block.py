@@ -44,7 +44,8 @@ def run_block(specs, outputs, student, teachers, minutes, code, keep=None):
     for spec, path in zip(specs, outputs, strict=True):
         of_spec = {spec.teacher: teachers[spec.teacher]} if spec.teacher else {}
         transfer = partial(run_transfer, spec, student, of_spec.get(spec.teacher))
-        identity = {"method": spec.method, "student": spec.student, "teacher": spec.teacher, "seed": spec.seed}
+        identity = {name: getattr(spec, name) for name in ("method", "student", "teacher", "seed")}
+        identity["weight_perturbation"] = spec.perturb_weights
         job.write_row(path, "transfer", identity, asdict(spec), of_spec, transfer, (keep or {}).get(path))
     job.end()
 

@@ -24,7 +24,7 @@ def contrast_of(spec, labels, student_features, teacher_features):
     how = spec.contrast
     if how["loss"] == "cd":
         return Relations(how["temperature"])
-    torch.manual_seed(spec.seed)
+    torch.manual_seed(spec.order_seed)
     options = {name: how[name] for name in ("features", "negatives", "temperature", "momentum")}
     return MemoryContrast(student_features, teacher_features, np.asarray(labels), **options)
 

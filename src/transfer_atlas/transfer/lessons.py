@@ -12,6 +12,7 @@ from torch import nn
 from transfer_atlas.transfer.calibration import calibration_temperatures
 from transfer_atlas.transfer.contrast import contrast_of
 from transfer_atlas.transfer.losses import choose_target, mutual_losses, shuffled_rows, transfer_losses
+from transfer_atlas.transfer.weights import perturb_weights
 from transfer_atlas.zoo.build import Input, logits_of
 from transfer_atlas.zoo.features import feature_length, features_and_logits
 
@@ -128,6 +129,7 @@ def lesson_of(spec, student, teacher):
         InputError: a contrast of a network that is not one of timm's.
     """
     network, views = student.build(), student.transfer_views
+    perturb_weights(network, spec.perturb_weights, spec.seed)
     if spec.target == "mutual":
         return MutualLearning(spec, network, teacher.build(), views, teacher.transfer_views)
     logits = student.logits, teacher.logits if teacher else None

@@ -77,9 +77,9 @@ def _begin(spec, lesson, device, evaluation):
         optimizer = torch.optim.Adam(lesson.parameters(), **options)
     else:
         optimizer = torch.optim.SGD(lesson.parameters(), momentum=spec.momentum, **options)
-    torch.manual_seed(spec.seed)  # dropout and stochastic depth, where a student has them
+    torch.manual_seed(spec.order_seed)  # dropout and stochastic depth, where a student has them
     slow = SlowWeights(lesson, **spec.slow_weights) if spec.slow_weights else None
-    return Progress(lesson, optimizer, np.random.default_rng(spec.seed), device, slow, evaluation)
+    return Progress(lesson, optimizer, np.random.default_rng(spec.order_seed), device, slow, evaluation)
 
 
 def _step(progress, mean_loss, spec, epochs_done, images):

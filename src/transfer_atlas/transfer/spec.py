@@ -41,6 +41,12 @@ class TransferSpec:
     select_share: float = 0.0
     evaluate_epochs: bool = False
     first_view: int = 0
+    perturb_weights: float = 0.0
+
+    @property
+    def order_seed(self):
+        """Seed of the order of images: of repetitions with perturbed weights all have the same, for only the weights differ."""
+        return 0 if self.perturb_weights else self.seed
 
     def __str__(self):
         """The formula of the objective, for the log."""
@@ -57,6 +63,8 @@ class TransferSpec:
             parts.append(f"{self.label_weight:g} cross-entropy(labels{smoothed})")
         if self.contrast:
             parts.append("{weight:g} {loss} of features".format(**self.contrast))
+        if self.perturb_weights:
+            parts.append(f"weights perturbed by {self.perturb_weights:g} of themselves")
         if self.slow_weights:
             slow = "slow weights: tau {tau:g} every {every_images} images".format(**self.slow_weights)
             parts.append(

@@ -1,4 +1,27 @@
-"""Weights that a training keeps beside the student's own: their moving average, and those of the best epoch."""
+"""Weights that a training keeps beside the student's own: their moving average, and those of the best epoch.
+
+Also the small perturbation that a training may start from, which measures what rounding does to its result.
+"""
+
+import torch
+
+
+def perturb_weights(network, size, seed):
+    """Multiply each weight of a network by 1 + size * z in place, z standard normal.
+
+    At 1e-7, the spacing of float32, this is the kind of difference that another processor's order of additions makes.
+
+    Args:
+        network: the network, on the CPU.
+        size: standard deviation of the relative perturbation; 0 perturbs nothing.
+        seed: seed of z.
+    """
+    if not size:
+        return
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(1 + size * torch.randn(weight.shape, generator=generator))
 
 
 class SlowWeights:
