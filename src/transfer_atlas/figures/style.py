@@ -29,6 +29,7 @@ METHOD_NAMES = {
     "self": "self (control)",
     "labels": "labels (control)",
     "random": "random (control)",
+    "rounding": "rounding (control)",
 }
 
 

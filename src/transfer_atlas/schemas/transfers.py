@@ -48,6 +48,7 @@ _MEASURES = [
     column(
         "best_epoch", pa.int32(), "epoch that is best on the images of select_share, from 1; null without it", "epochs"
     ),
+    share("selected_accuracy", "accuracy after that epoch on the transfer images kept apart by select_share"),
     share("best_gain", "gain after that epoch"),
     share("best_loss", "loss after that epoch"),
     column("images", pa.int64(), "evaluation images that the shares refer to"),

@@ -184,5 +184,6 @@ def run_transfer(spec, student, teacher, checkpoint):
     if spec.select_share:
         networks["best"] = evaluation.best_network()
         gain, loss = gain_and_loss(student.correct, student.evaluate(networks["best"], checkpoint.stop))
-        row |= {"best_epoch": evaluation.best.epoch, "best_gain": float(gain), "best_loss": float(loss)}
+        row |= {"best_epoch": evaluation.best.epoch, "selected_accuracy": float(evaluation.best.accuracy)}
+        row |= {"best_gain": float(gain), "best_loss": float(loss)}
     return row, networks
