@@ -2,11 +2,12 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: help env demo study test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
+.PHONY: help env demo study improve test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
 
 help:
 	@echo "make demo        figures and a recommendation from tables that are in the repository, without training"
 	@echo "make study       the embedded study: training, logits, pairs, transfers, figures"
+	@echo "make improve     a better student, as a folder that timm loads; STUDENT=<model>, CONFIG=my_study.yaml for your study"
 	@echo "make report      one HTML page with all figures and tables; CONFIG=my_study.yaml for your study"
 	@echo "make notebook    the notebooks in Jupyter"
 	@echo "make doctor      what will not work on this machine or cluster"
@@ -65,10 +66,16 @@ bench: env
 
 # make report CONFIG=my_study.yaml: that study's; several files in quotes, as behind --configfile
 CONFIG ?= config/config.yaml
+NAME_OF := $(BIN)/python -c 'import sys, yaml; print([s for f in sys.argv[1:] if (s := yaml.safe_load(open(f)).get("study"))][-1])'
 report: env
 	$(BIN)/snakemake --cores $(CORES) report_pages all --configfile $(CONFIG)
 	$(BIN)/snakemake report_pages all --configfile $(CONFIG) --report \
-		results/$$($(BIN)/python -c 'import sys, yaml; print([s for f in sys.argv[1:] if (s := yaml.safe_load(open(f)).get("study"))][-1])' $(CONFIG))/report.html
+		results/$$($(NAME_OF) $(CONFIG))/report.html
+
+# make improve STUDENT=gmlp.short CONFIG=my_study.yaml: a better student as a folder that timm loads
+improve: env
+	$(BIN)/snakemake --cores $(CORES) results/$$($(NAME_OF) $(CONFIG))/students/$(STUDENT) --configfile $(CONFIG)
+	@cat results/$$($(NAME_OF) $(CONFIG))/students/$(STUDENT)/README.md
 
 # Jupyter on this machine; the notebooks are plain Python (jupytext), and open by a right click, "Open With > Notebook"
 notebook: .venv/notebook

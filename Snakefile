@@ -35,6 +35,7 @@ resource_scopes:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/transfer_inputs.smk"
+include: "workflow/rules/improve_inputs.smk"
 
 
 if "predictions" in config:
@@ -51,6 +52,7 @@ elif "images" in config:
     include: "workflow/rules/teachers.smk"
     include: "workflow/rules/transfer.smk"
     include: "workflow/rules/teams.smk"
+    include: "workflow/rules/improve.smk"
     include: "workflow/rules/analysis.smk"
     include: "workflow/rules/complementarity.smk"
 

@@ -221,7 +221,9 @@ def student_files(tmp_path):
         np.save(folder / "pixels.npy", pixels)
         images = [f"train/{n:08d}" for n in range(len(labels))]
         index = pd.DataFrame({"image": images, "row": 0, "label": labels, "file": None})
-        write_table(index, "images", folder / "index.parquet")
+        path = folder / "results/images/transfer.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(index, "images", path)
         model = build()
         save_weights(model.state_dict(), folder / "w.safetensors")
         shown = Views(pixels, images, views, list(transforms), 0)
@@ -232,7 +234,7 @@ def student_files(tmp_path):
             classes=10,
             input_size=32,
             weights=str(folder / "w.safetensors"),
-            index=str(folder / "index.parquet"),
+            index=str(path),
             transfer_pixels=str(folder / "pixels.npy"),
             evaluation_pixels=str(folder / "pixels.npy"),
             stored_logits=str(folder / "student.npy"),

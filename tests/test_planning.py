@@ -56,6 +56,19 @@ def test_the_default_study_plans_every_job(clone):
     assert jobs["compare_models"] == jobs["gather_transfers"] == jobs["plot_success_rate"] == 1
 
 
+def test_an_improved_student_is_planned_only_where_it_is_asked_for(clone):
+    jobs = planned(clone, "results/embedded/students/gmlp.short", overlay=None)
+    assert jobs["improve"] == 1
+    # three methods; labels and self in one job; five repetitions that measure the rounding error
+    assert {name: count for name, count in jobs.items() if name.startswith("improve_")} == {
+        "improve_kl": 1,
+        "improve_kl_dp": 1,
+        "improve_kl_dp_u": 1,
+        "improve_controls": 6,
+    }
+    assert not any(rule.startswith("transfer_") for rule in jobs)
+
+
 def test_lint_finds_nothing_but_the_one_environment(clone):
     """The whole workflow runs in the environment of its package, so no rule names one of its own."""
     done = snakemake(clone, "--lint", overlay=None, check=False)

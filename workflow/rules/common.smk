@@ -15,6 +15,7 @@ from transfer_atlas.study import (
     contents,
     figures,
     identity,
+    improve,
     methods,
     names,
     pairs,

@@ -5,7 +5,7 @@ INPUTS
     <results>/complementarity.parquet, <results>/models.parquet  where pairs are chosen from the comparison
 
 OUTPUTS
-    PAIRS, BLOCKS, SWEEPS, TEAMS
+    PAIRS, BLOCKS, SWEEPS, TEAMS, IMPROVE_BLOCKS
     select_pairs  <results>/pairs.parquet  the pairs of a grid or a file, and why
     choose_pairs  the same, chosen once all models are compared
     estimate      <results>/estimate.txt  what the study will take; only where it is asked for
@@ -20,6 +20,14 @@ PAIRS = checked(
 TEAMS = checked(teams.choose_teams, config.get("teams"), PAIRS, METHODS)
 
 SWEEPS = plan.sweeps_of(config.get("sweep", {}))
+
+# what is tried where an improved student is asked for
+IMPROVE_METHODS = checked(improve.methods_to_try, config["improve"], METHODS)
+IMPROVE_BLOCKS = plan.transfer_blocks(
+    checked(improve.pairs_to_try, config["improve"], PAIRS, ZOO),
+    IMPROVE_METHODS,
+    config["transfer"]["pairs_per_job"],
+)
 
 
 if CHOSEN_LATER:

@@ -1,12 +1,13 @@
 """Students learn from stored logits; one rule per block of transfers that share a process.
 
 INPUTS
-    BLOCKS, SWEEPS, METHODS  the jobs, and the recipe of each method (pairs.smk)
+    BLOCKS, SWEEPS, METHODS, IMPROVE_BLOCKS  the jobs, and the recipe of each method (pairs.smk)
     files of the student and its teachers (transfer_files)
 
 OUTPUTS
     transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet, and .safetensors where kept
     transfer_controls_<n>    the same for methods without a teacher, which is called `none`
+    improve_<method>_<n>     <results>/improve/...  the same with images kept apart, where an improved student is asked for
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
 
 STEPS
@@ -18,12 +19,19 @@ STEPS
 import itertools
 import re
 
-for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
-    folder = f"sweeps/{sweep.key}/{{value}}" if sweep else "transfers"
+# (prefix of the rule's name, folder, block, sweep)
+JOBS = [("transfer", "transfers", block, None) for block in BLOCKS]
+JOBS += [
+    (f"transfer_{sweep.key}", f"sweeps/{sweep.key}/{{value}}", block, sweep)
+    for block, sweep in itertools.product(BLOCKS, SWEEPS)
+]
+JOBS += [("improve", "improve", block, None) for block in IMPROVE_BLOCKS]
+
+for prefix, folder, block, sweep in JOBS:
 
     rule:
         name:
-            f"transfer_{sweep.key}_{block.name}" if sweep else f"transfer_{block.name}"
+            f"{prefix}_{block.name}"
         input:
             unpack(transfer_inputs(block)),
             index="<results>/images/transfer.parquet",
@@ -42,7 +50,7 @@ for block, sweep in itertools.product(BLOCKS, [None, *SWEEPS]):
                 if sweep is None
             ],
         log:
-            f"<logs>/transfer_{block.log_name(sweep)}.log",
+            f"<logs>/{prefix.split('_')[0]}_{block.log_name(sweep)}.log",
         wildcard_constraints:
             student="|".join(map(re.escape, block.students)),
             value="|".join(map(re.escape, sweep.values)) if sweep else ".*",

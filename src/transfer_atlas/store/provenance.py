@@ -21,7 +21,7 @@ class Provenance:
         """Return what is written with a table: versions, commit, device, seconds, peak memory and recipe."""
         return {
             "recipe": self.recipe,
-            "versions": _versions("transfer-atlas", "torch", "timm", "pyarrow") | {"python": sys.version.split()[0]},
+            "versions": versions_of("transfer-atlas", "torch", "timm", "pyarrow") | {"python": sys.version.split()[0]},
             "commit": _commit(),
             "device": str(device),
             "seconds": round(time.monotonic() - self.started, 3),
@@ -29,7 +29,7 @@ class Provenance:
         }
 
 
-def _versions(*distributions):
+def versions_of(*distributions):
     """Versions of what is installed; a study of predictions from elsewhere needs no torch."""
     versions = {}
     for name in distributions:

@@ -83,7 +83,7 @@ class StudentJob:
             return
         provenance = Provenance(spec=spec, **student.settings())
         machine = {"device": student.device.type, "torch": str(torch.__version__)}
-        checkpoint = Checkpoint(checkpoint_of(path, _study_folder(path)), made_from | machine, self.minutes, self.stop)
+        checkpoint = Checkpoint(checkpoint_of(path, student.results), made_from | machine, self.minutes, self.stop)
         self.checkpoints.append(checkpoint)
         if checkpoint.row is None or not weights.are_there():
             row = self._row(teachers, train, checkpoint, weights)
@@ -142,11 +142,6 @@ class KeptWeights:
         network = networks.get(self.epoch)
         excluded = remark if network is None else None
         save_weights(network.state_dict() if network else {}, self.path, excluded, **self.metadata)
-
-
-def _study_folder(path):
-    """Folder of the study that a result lies in: one of its own transfers, of a sweep, or of a team."""
-    return next(folder.parent for folder in path.parents if folder.name in ("transfers", "sweeps", "teams"))
 
 
 def _is_made(path, digest):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -34,6 +35,11 @@ class Student(StudyModel):
     stored_logits: str
     predictions: str
     count: int
+
+    @property
+    def results(self):
+        """Folder of the study's results, which the index lies in as images/transfer.parquet."""
+        return Path(self.index).parents[1]
 
     @cached_property
     def labels(self):
