@@ -2,12 +2,13 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: help env demo study improve test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
+.PHONY: help env demo study improve atlas test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
 
 help:
 	@echo "make demo        figures and a recommendation from tables that are in the repository, without training"
 	@echo "make study       the embedded study: training, logits, pairs, transfers, figures"
 	@echo "make improve     a better student, as a folder that timm loads; STUDENT=<model>, CONFIG=my_study.yaml for your study"
+	@echo "make atlas       one HTML file that compares all models of a study; CONFIG=my_study.yaml for your study"
 	@echo "make report      one HTML page with all figures and tables; CONFIG=my_study.yaml for your study"
 	@echo "make notebook    the notebooks in Jupyter"
 	@echo "make doctor      what will not work on this machine or cluster"
@@ -71,6 +72,10 @@ report: env
 	$(BIN)/snakemake --cores $(CORES) report_pages all --configfile $(CONFIG)
 	$(BIN)/snakemake report_pages all --configfile $(CONFIG) --report \
 		results/$$($(NAME_OF) $(CONFIG))/report.html
+
+# make atlas CONFIG=my_study.yaml: one HTML file that compares all models of a study, offline
+atlas: env
+	$(BIN)/snakemake --cores $(CORES) results/$$($(NAME_OF) $(CONFIG))/atlas.html --configfile $(CONFIG)
 
 # make improve STUDENT=gmlp.short CONFIG=my_study.yaml: a better student as a folder that timm loads
 improve: env

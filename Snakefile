@@ -59,6 +59,7 @@ elif "images" in config:
 
 include: "workflow/rules/results_folder.smk"
 include: "workflow/rules/recommend.smk"
+include: "workflow/rules/page.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 

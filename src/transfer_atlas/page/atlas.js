@@ -1,0 +1,353 @@
+// The page: state in the address, numbers from bits.js, drawing on two canvases. Names are set as text, never as markup.
+
+const facts = JSON.parse(document.getElementById("facts").textContent);
+const element = (id) => document.getElementById(id);
+const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
+const points = (share) => `${share >= 0 ? "+" : ""}${(100 * share).toFixed(2)}`;
+const name = (model) => facts.models[model].name;
+const state = { student: 0, teacher: 1, measure: "flips", order: "accuracy", classes: [], least: 0, most: facts.models.length };
+const view = { scale: 1, x: 0, y: 0 };
+let rows = [], predictions = null, counts = null, mask = null, images = 0, accuracy = [], pairs = [];
+
+const MEASURES = {
+  flips: { title: "complementary knowledge", unit: percent, value: (pair) => pair.teacher_only / pair.images,
+    meaning: "Complementary knowledge (positive flips): share of the images that the teacher predicts correctly and the student does not." },
+  difference: { title: "accuracy difference", unit: points, diverging: true, value: (pair) => (pair.teacher_only - pair.student_only) / pair.images,
+    meaning: "Accuracy of the teacher minus that of the student, in points." },
+  consistency: { title: "error consistency", unit: (value) => value.toFixed(3), value: consistency,
+    meaning: "Error consistency (Cohen's kappa of being right): 0 where the models err independently, 1 where they err on the same images." },
+  oracle: { title: "accuracy of an oracle", unit: percent, value: (pair) => 1 - pair.neither / pair.images,
+    meaning: "Share of the images that at least one of the two models predicts correctly." },
+  entropy: { title: "flip entropy", unit: (value) => `${value.toFixed(3)} nats`,
+    value: (pair, student, teacher) => entropy(flipsByClass(rows[student], rows[teacher], mask, facts.starts)),
+    meaning: "Entropy of the complementary knowledge over the classes: 0 where one class holds all of it." },
+};
+for (const method of new Set(facts.deltas.map((row) => row[0]))) {
+  const known = new Map(facts.deltas.filter((row) => row[0] === method && row[2] !== null).map((row) => [`${row[1]} ${row[2]}`, row[3]]));
+  if (known.size) {
+    MEASURES[`delta:${method}`] = { title: `delta of ${method}`, unit: points, diverging: true,
+      value: (pair, student, teacher) => known.get(`${student} ${teacher}`) ?? NaN,
+      meaning: `Transfer delta of ${method} in points, measured on all evaluation images: the student's accuracy after the transfer minus before.` };
+  }
+}
+
+function readAddress() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const place = (key) => facts.models.findIndex((model) => model.name === given.get(key));
+  if (place("student") >= 0) state.student = place("student");
+  if (place("teacher") >= 0) state.teacher = place("teacher");
+  if (given.get("measure") in MEASURES) state.measure = given.get("measure");
+  if (given.has("order")) state.order = given.get("order");
+  state.classes = (given.get("classes") || "").split(".").filter(Boolean).map(Number).filter((label) => label < facts.classes.length);
+  for (const key of ["least", "most"]) if (given.has(key) && Number.isFinite(Number(given.get(key)))) state[key] = Number(given.get(key));
+  if (state.teacher === state.student) state.teacher = state.student ? 0 : 1;
+}
+
+function writeAddress() {
+  const given = new URLSearchParams({ student: name(state.student), teacher: name(state.teacher), measure: state.measure, order: state.order });
+  if (state.classes.length) given.set("classes", state.classes.join("."));
+  if (state.least > 0) given.set("least", state.least);
+  if (state.most < facts.models.length) given.set("most", state.most);
+  history.replaceState(null, "", `#${given}`);
+}
+
+// Which images count, and all that follows for each pair.
+function countAll() {
+  const chosen = state.classes.length ? state.classes : facts.classes.map((_, label) => label);
+  mask = maskOfClasses(facts.starts, facts.classes.map((label) => label.images), chosen);
+  if (state.least > 0 || state.most < facts.models.length) mask = maskOfCounts(mask, counts, state.least, state.most);
+  images = countBits(mask);
+  accuracy = rows.map((row) => countPair(row, row, mask, images).both / images);
+  pairs = rows.map((student) => rows.map((teacher) => countPair(student, teacher, mask, images)));
+}
+
+function order() {
+  const all = facts.models.map((_, model) => model);
+  const alike = (model) => -consistency(pairs[state.student][model]);
+  const by = {
+    accuracy: (a, b) => accuracy[a] - accuracy[b],
+    name: (a, b) => (name(a) < name(b) ? -1 : 1),
+    family: (a, b) => String(facts.models[a].family).localeCompare(String(facts.models[b].family)) || accuracy[a] - accuracy[b],
+    alike: (a, b) => alike(a) - alike(b),
+  };
+  return all.sort(by[state.order] || by.accuracy);
+}
+
+const value = (student, teacher) => MEASURES[state.measure].value(pairs[student][teacher], student, teacher);
+
+// Colours that all eyes tell apart: cividis, and blue to orange around zero.
+const SEQUENTIAL = [[0, 34, 78], [65, 77, 108], [124, 123, 120], [186, 174, 108], [254, 232, 56]];
+const DIVERGING = [[0, 114, 178], [143, 190, 220], [240, 240, 240], [238, 170, 110], [213, 94, 0]];
+function colour(share, anchors) {
+  const place = Math.min(Math.max(share, 0), 1) * (anchors.length - 1), low = Math.min(Math.floor(place), anchors.length - 2);
+  return `rgb(${anchors[low].map((part, channel) => Math.round(part + (anchors[low + 1][channel] - part) * (place - low))).join(",")})`;
+}
+
+function range(values) {
+  const known = values.filter(Number.isFinite);
+  const low = Math.min(...known), high = Math.max(...known);
+  if (!known.length) return [0, 1];
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  return MEASURES[state.measure].diverging ? [-most, most] : [low, high];
+}
+
+function prepare(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  [canvas.width, canvas.height] = [width * ratio, height * ratio];
+  [canvas.style.width, canvas.style.height] = [`${width}px`, `${height}px`];
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  return context;
+}
+
+let placed = [], cell = 10;
+function drawMatrix() {
+  placed = order();
+  const canvas = element("matrix"), width = Math.min(560, canvas.parentElement.clientWidth);
+  const context = prepare(canvas, width, width), measure = MEASURES[state.measure];
+  const values = placed.map((student) => placed.map((teacher) => (student === teacher ? NaN : value(student, teacher))));
+  const [low, high] = range(values.flat()), anchors = measure.diverging ? DIVERGING : SEQUENTIAL;
+  cell = (width / placed.length) * view.scale;
+  values.forEach((row, down) => row.forEach((found, right) => {
+    context.fillStyle = Number.isFinite(found) ? colour((found - low) / (high - low || 1), anchors) : "rgba(128,128,128,0.25)";
+    context.fillRect(right * cell - view.x, down * cell - view.y, Math.ceil(cell), Math.ceil(cell));
+  }));
+  context.strokeStyle = MEASURES[state.measure].diverging ? getComputedStyle(document.documentElement).getPropertyValue("--ink") : "#ff9d4d";
+  context.lineWidth = 2;
+  context.strokeRect(placed.indexOf(state.teacher) * cell - view.x, placed.indexOf(state.student) * cell - view.y, cell, cell);
+  element("meaning").textContent = `${measure.meaning} Rows are students, columns teachers, in the order of ${element("order").selectedOptions[0].textContent}.`;
+  [element("lowest").textContent, element("highest").textContent] = [measure.unit(low), measure.unit(high)];
+  const bar = prepare(element("bar"), 120, 10);
+  for (let step = 0; step < 120; step += 1) { bar.fillStyle = colour(step / 119, anchors); bar.fillRect(step, 0, 1, 10); }
+  drawScatter(low, high);
+}
+
+let dots = [];
+function drawScatter(low, high) {
+  const canvas = element("scatter"), width = Math.min(560, canvas.parentElement.clientWidth), height = 260;
+  const context = prepare(canvas, width, height), style = getComputedStyle(document.documentElement);
+  const most = Math.max(...pairs.flat().map((pair) => Math.abs(MEASURES.difference.value(pair)))) || 1;
+  const right = (share) => 60 + ((share + most) / (2 * most)) * (width - 75), down = (found) => height - 40 - ((found - low) / (high - low || 1)) * (height - 55);
+  dots = [];
+  const draw = (student, teacher, fill, size) => {
+    const found = value(student, teacher), x = right(MEASURES.difference.value(pairs[student][teacher])), y = down(found);
+    if (!Number.isFinite(found)) return;
+    dots.push({ student, teacher, x, y });
+    context.fillStyle = fill;
+    context.fillRect(x - size / 2, y - size / 2, size, size);
+  };
+  const ink = style.getPropertyValue("--ink"), mark = style.getPropertyValue("--mark");
+  context.globalAlpha = 0.35;
+  for (const student of placed) for (const teacher of placed) if (student !== teacher) draw(student, teacher, ink, 3);
+  context.globalAlpha = 1;
+  for (const teacher of placed) if (teacher !== state.student) draw(state.student, teacher, mark, teacher === state.teacher ? 9 : 5);
+  context.fillStyle = ink;
+  context.font = "12px system-ui, sans-serif";
+  context.fillText("accuracy difference, teacher - student (points)", 60, height - 6);
+  context.fillText((-100 * most).toFixed(1), 60, height - 22);
+  context.fillText(`+${(100 * most).toFixed(1)}`, width - 45, height - 22);
+  context.fillText(MEASURES[state.measure].title, 60, 20);
+  context.fillText(MEASURES[state.measure].unit(high), 2, 20);
+  context.fillText(MEASURES[state.measure].unit(low), 2, height - 42);
+}
+
+function fill(table, head, body) {
+  table.replaceChildren();
+  const line = (cells, kind, parent) => {
+    const row = document.createElement("tr");
+    for (const text of cells) { const made = document.createElement(kind); made.textContent = text; row.append(made); }
+    parent.append(row);
+    return row;
+  };
+  if (head) line(head, "th", table.createTHead());
+  const made = table.createTBody();
+  return body.map((cells) => line(cells, "td", made));
+}
+
+const measured = (student, teacher) => facts.deltas.filter((row) => row[1] === student && row[2] === teacher);
+function teachersTable() {
+  const student = state.student, teachers = order().filter((model) => model !== student);
+  teachers.sort((a, b) => pairs[student][b].teacher_only - pairs[student][a].teacher_only);
+  const head = ["teacher", "knowledge (%)", "95 % interval", "accuracy (%)", "difference (points)", "error consistency", "family", "parameters (M)", "best measured delta (points)"];
+  const body = teachers.map((teacher) => {
+    const pair = pairs[student][teacher], [low, high] = wilson(pair.teacher_only, images), model = facts.models[teacher];
+    const best = measured(student, teacher).toSorted((a, b) => b[3] - a[3])[0];
+    return [model.name, (100 * pair.teacher_only / images).toFixed(2), `${(100 * low).toFixed(2)} to ${(100 * high).toFixed(2)}`, (100 * accuracy[teacher]).toFixed(2),
+      points(MEASURES.difference.value(pair)), consistency(pair).toFixed(3), model.family ?? "", model.parameters ? (model.parameters / 1e6).toFixed(2) : "", best ? `${points(best[3])} (${best[0]})` : ""];
+  });
+  return { head, body, teachers };
+}
+
+function showModel() {
+  const { head, body, teachers } = teachersTable();
+  const from = accuracy[state.student];
+  element("about").textContent = `${name(state.student)} has an accuracy of ${percent(from)} on ${images.toLocaleString("en")} images. Teachers by complementary knowledge:`;
+  fill(element("teachers"), head, body).forEach((row, place) => {
+    row.dataset.model = teachers[place];
+    row.classList.toggle("chosen", teachers[place] === state.teacher);
+    row.addEventListener("click", () => choose({ teacher: teachers[place] }));
+  });
+}
+
+function showPair() {
+  const { student, teacher } = state, pair = pairs[student][teacher];
+  const shown = (count) => [count.toLocaleString("en"), percent(count / images)];
+  fill(element("pair"), [`${name(student)} (student) and ${name(teacher)} (teacher)`, "images", "share"], [
+    ["only the teacher is correct (positive flips)", ...shown(pair.teacher_only)],
+    ["only the student is correct (negative flips)", ...shown(pair.student_only)],
+    ["both are correct", ...shown(pair.both)], ["neither is correct", ...shown(pair.neither)],
+    ["error consistency", "", consistency(pair).toFixed(4)],
+    ["flip entropy (nats)", "", MEASURES.entropy.value(pair, student, teacher).toFixed(4)],
+  ]);
+  const flips = flipsByClass(rows[student], rows[teacher], mask, facts.starts);
+  const top = flips.map((count, label) => [count, label]).filter(([count]) => count).sort((a, b) => b[0] - a[0] || a[1] - b[1]).slice(0, 10);
+  fill(element("byclass"), ["class", "positive flips", "share of them"], top.map(([count, label]) => [facts.classes[label].name, count, percent(count / pair.teacher_only, 1)]));
+  showTransfers(student, teacher);
+}
+
+function showTransfers(student, teacher) {
+  const place = element("transfers"), found = measured(student, teacher);
+  place.replaceChildren();
+  if (!facts.deltas.length) return;
+  const title = document.createElement("h3"), table = document.createElement("table"), text = document.createElement("p"), code = document.createElement("code");
+  title.textContent = "Transfers";
+  if (found.length) fill(table, ["method", "delta (points)", "95 % interval"], found.map((row) => [row[0], points(row[3]), `${points(row[4])} to ${points(row[5])}`]));
+  else text.textContent = "This pair was not transferred. Add it to pairs in the config; the command of one transfer is then: ";
+  if (found.length) text.textContent = "On all evaluation images. The command of one transfer: ";
+  code.textContent = `snakemake --cores 2 results/${facts.study}/transfers/${facts.deltas[0][0]}/${name(student)}/${name(teacher)}/0.parquet`;
+  text.append(code);
+  place.append(title, table, text);
+}
+
+function showTeam() {
+  const slots = [], team = greedyTeam(rows, state.student, mask, images, 6);
+  for (let word = 0; word < mask.length; word += 1) for (let bit = 0; bit < 32; bit += 1) if ((mask[word] >>> bit) & 1) slots.push(word * 32 + bit);
+  const labels = [];
+  for (let label = 0; label < facts.classes.length; label += 1) labels.length = facts.starts[label + 1] * 32, labels.fill(label, facts.starts[label] * 32);
+  const head = ["model", "accuracy (%)", "oracle (%)", ...(predictions ? ["vote (%)"] : [])];
+  fill(element("team"), head, team.map((member, place) => [name(member.model), (100 * accuracy[member.model]).toFixed(2), (100 * member.oracle).toFixed(2),
+    ...(predictions ? [(100 * vote(predictions, labels, team.slice(0, place + 1).map((one) => one.model), slots)).toFixed(2)] : [])]));
+}
+
+function showControls() {
+  element("student").value = name(state.student);
+  element("teacher").value = name(state.teacher);
+  for (const key of ["measure", "order", "least", "most"]) element(key).value = state[key];
+  for (const option of element("classes").options) option.selected = state.classes.includes(Number(option.value));
+}
+
+function choose(change, recount = false) {
+  const before = state.student;
+  Object.assign(state, change);
+  if (state.student === state.teacher) state.teacher = before !== state.student ? before : Number(!state.student);
+  if (recount) countAll();
+  writeAddress();
+  showControls();
+  if (!images) { element("status").textContent = "No image is left; choose other classes or numbers of models."; return; }
+  element("status").textContent = `${images.toLocaleString("en")} of ${facts.images.toLocaleString("en")} images.`;
+  drawMatrix(); showModel(); showPair(); showTeam();
+}
+
+function cellAt(event) {
+  const box = element("matrix").getBoundingClientRect();
+  const place = (where, moved) => placed[Math.floor((where + moved) / cell)];
+  return { student: place(event.clientY - box.top, view.y), teacher: place(event.clientX - box.left, view.x) };
+}
+
+function listen() {
+  const typed = (role) => element(role).addEventListener("change", () => {
+    const found = facts.models.findIndex((model) => model.name === element(role).value.trim());
+    if (found >= 0) choose({ [role]: found });
+    else element("status").textContent = `No model is called ${element(role).value}.`;
+  });
+  typed("student"); typed("teacher");
+  for (const key of ["measure", "order"]) element(key).addEventListener("change", () => choose({ [key]: element(key).value }));
+  for (const key of ["least", "most"]) element(key).addEventListener("change", () => choose({ [key]: Number(element(key).value) }, true));
+  element("classes").addEventListener("change", () => choose({ classes: [...element("classes").selectedOptions].map((option) => Number(option.value)) }, true));
+  element("search").addEventListener("input", () => {
+    const part = element("search").value.toLowerCase();
+    for (const option of element("classes").options) option.hidden = !option.textContent.toLowerCase().includes(part);
+  });
+  element("all").addEventListener("click", () => choose({ classes: [], least: 0, most: facts.models.length }, true));
+  element("whole").addEventListener("click", () => { Object.assign(view, { scale: 1, x: 0, y: 0 }); drawMatrix(); });
+  element("csv").addEventListener("click", saveCsv);
+  element("controls").addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("hashchange", () => { readAddress(); choose({}, true); });
+  window.addEventListener("resize", drawMatrix);
+  listenToMatrix();
+  element("scatter").addEventListener("click", (event) => {
+    const box = element("scatter").getBoundingClientRect(), far = (dot) => (dot.x - event.clientX + box.left) ** 2 + (dot.y - event.clientY + box.top) ** 2;
+    const { student, teacher } = dots.reduce((best, dot) => (far(dot) < far(best) ? dot : best));
+    choose({ student, teacher });
+  });
+}
+
+function listenToMatrix() {
+  const matrix = element("matrix");
+  let from = null;
+  matrix.addEventListener("wheel", (event) => {
+    event.preventDefault();
+    const box = matrix.getBoundingClientRect(), scale = Math.min(Math.max(view.scale * (event.deltaY < 0 ? 1.25 : 0.8), 1), placed.length / 4);
+    const zoom = (moved, where) => Math.max(0, ((moved + where) * scale) / view.scale - where);
+    Object.assign(view, { x: zoom(view.x, event.clientX - box.left), y: zoom(view.y, event.clientY - box.top), scale });
+    drawMatrix();
+  }, { passive: false });
+  matrix.addEventListener("pointerdown", (event) => { from = { x: event.clientX, y: event.clientY, moved: false }; });
+  matrix.addEventListener("pointermove", (event) => {
+    if (from && event.buttons && view.scale > 1) {
+      Object.assign(view, { x: Math.max(0, view.x + from.x - event.clientX), y: Math.max(0, view.y + from.y - event.clientY) });
+      from = { x: event.clientX, y: event.clientY, moved: true };
+      drawMatrix();
+    } else {
+      const { student, teacher } = cellAt(event);
+      if (student === undefined || teacher === undefined || student === teacher) matrix.title = "";
+      else matrix.title = [`student ${name(student)}, teacher ${name(teacher)}`, ...Object.values(MEASURES).map((measure) => {
+        const found = measure.value(pairs[student][teacher], student, teacher);
+        return Number.isFinite(found) ? `${measure.title} ${measure.unit(found)}` : null;
+      }).filter(Boolean)].join("\n");
+    }
+  });
+  matrix.addEventListener("pointerup", (event) => {
+    const { student, teacher } = cellAt(event), moved = from && from.moved;
+    from = null;
+    if (!moved && student !== undefined && teacher !== undefined && student !== teacher) choose({ student, teacher });
+  });
+  matrix.addEventListener("keydown", (event) => {
+    const steps = { ArrowUp: ["student", -1], ArrowDown: ["student", 1], ArrowLeft: ["teacher", -1], ArrowRight: ["teacher", 1] }[event.key];
+    if (!steps) return;
+    event.preventDefault();
+    const [role, step] = steps, other = role === "student" ? state.teacher : state.student;
+    let next = placed.indexOf(state[role]) + step;
+    if (placed[next] === other) next += step;
+    if (placed[next] !== undefined) choose({ [role]: placed[next] });
+  });
+}
+
+function saveCsv() {
+  const { head, body } = teachersTable(), quoted = (cell) => `"${String(cell).replaceAll('"', '""')}"`;
+  const text = [["student", ...head], ...body.map((cells) => [name(state.student), ...cells])].map((cells) => cells.map(quoted).join(",")).join("\n");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = `${facts.study}_teachers.csv`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function start() {
+  element("study").textContent = facts.study;
+  document.title = `Transfer Atlas: ${facts.study}`;
+  element("size").textContent = `${facts.models.length} models, ${facts.images.toLocaleString("en")} evaluation images, ${facts.classes.length} classes`;
+  const option = (value, text) => { const made = document.createElement("option"); made.value = value; if (text !== undefined) made.textContent = text; return made; };
+  element("names").append(...facts.models.map((model) => option(model.name)));
+  element("measure").append(...Object.entries(MEASURES).map(([key, measure]) => option(key, measure.title)));
+  element("classes").append(...facts.classes.map((label, number) => option(number, label.name)));
+  const words = facts.starts[facts.starts.length - 1], cut = (array, length) => facts.models.map((_, model) => array.subarray(model * length, (model + 1) * length));
+  rows = cut(await unpack(element("correct").textContent, Uint32Array), words);
+  if (element("predictions").textContent) predictions = cut(await unpack(element("predictions").textContent, Uint16Array), words * 32);
+  counts = countModels(rows);
+  readAddress();
+  listen();
+  choose({}, true);
+}
+
+start();

@@ -1,0 +1,100 @@
+"""The atlas page: what all models of a study predict correctly, in one HTML file that computes every number itself."""
+
+import base64
+import gzip
+import json
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+
+WORD = 32  # bits
+MOST_PREDICTIONS = 8_000_000  # models x images; with more the page holds no predictions, and no vote
+PARTS = ("atlas.css", "bits.js", "atlas.js")
+
+
+def build_page(study, answers, classes, models, deltas=None):
+    """Write the page of a study: correctness of all models, packed, and the script that compares them.
+
+    Args:
+        study: its name.
+        answers: Answers of all compared models.
+        classes: the classes table.
+        models: the models table.
+        deltas: the deltas table; None where the study has no transfers.
+
+    Returns:
+        HTML, a text; it loads nothing, and works from a file without a network.
+    """
+    slots, starts = _slots(answers.labels, len(classes))
+    facts = {
+        "study": study,
+        "images": len(answers.labels),
+        "starts": starts,
+        "classes": [{"name": name, "images": int(images)} for name, images in _named(classes)],
+        "models": _describe(answers, models),
+        "deltas": _deltas(answers.models, deltas),
+    }
+    arrays = {"correct": _packed(answers.correct, slots, starts[-1])}
+    if answers.prediction.size <= MOST_PREDICTIONS:
+        predictions = np.zeros((len(answers.models), starts[-1] * WORD), np.uint16)
+        predictions[:, slots] = answers.prediction
+        arrays["predictions"] = predictions
+    page = files(__package__).joinpath("atlas.html").read_text()
+    css, *scripts = (files(__package__).joinpath(part).read_text() for part in PARTS)
+    replaced = {
+        "STYLE": css,
+        "SCRIPT": "\n".join(scripts),
+        # a name that holds markup stays text
+        "FACTS": json.dumps(facts, allow_nan=False).replace("<", "\\u003c"),
+        **{name.upper(): _compressed(array) for name, array in arrays.items()},
+    }
+    for name in ("FACTS", "CORRECT", "PREDICTIONS", "STYLE", "SCRIPT"):
+        page = page.replace(f"@{name}@", replaced.get(name, ""))
+    return page
+
+
+def _slots(labels, classes):
+    """Place of each image's bit, and the first word of each class and of none: every class begins with a word of its own."""
+    counts = np.bincount(labels, minlength=classes)
+    starts = np.concatenate([[0], np.cumsum(-(-counts // WORD))])
+    order = np.argsort(labels, kind="stable")
+    within = np.arange(len(labels)) - np.repeat(np.cumsum(counts) - counts, counts)
+    slots = np.empty(len(labels), np.int64)
+    slots[order] = starts[labels[order]] * WORD + within
+    return slots, starts.tolist()
+
+
+def _packed(correct, slots, words):
+    """Correctness as bits, uint32 [models, words], the first image of a word in its lowest bit."""
+    bits = np.zeros((len(correct), words * WORD), bool)
+    bits[:, slots] = correct
+    return np.packbits(bits, axis=1, bitorder="little").view("<u4")
+
+
+def _compressed(array):
+    """Base64 of the gzipped bytes; without the time, so that the same data give the same page."""
+    return base64.b64encode(gzip.compress(np.ascontiguousarray(array).tobytes(), mtime=0)).decode()
+
+
+def _named(classes):
+    names = classes["name"].fillna(classes["class"].astype(str))
+    return zip(names, classes["images"], strict=True)
+
+
+def _describe(answers, models):
+    described = models.set_index("model").reindex(answers.models)
+    columns = [name for name in ("family", "parameters", "macs") if name in described]
+    table = described[columns].astype(object).where(described[columns].notna(), None)
+    return [{"name": name, **row} for name, row in zip(answers.models, table.to_dict("records"), strict=True)]
+
+
+def _deltas(models, deltas):
+    """Measured transfers: [method, student, teacher, delta, low, high], models by their place in the page."""
+    if deltas is None:
+        return []
+    place = {name: number for number, name in enumerate(models)}
+    known = deltas[deltas["student"].isin(place) & deltas["teacher"].isin(place)]
+    columns = ["method", "student", "teacher", "delta", "delta_low", "delta_high"]
+    rows = known[columns].assign(student=known["student"].map(place), teacher=known["teacher"].map(place))
+    return rows.astype(object).where(pd.notna(rows), None).to_numpy().tolist()

@@ -1,0 +1,34 @@
+"""The atlas page: all models of a study in one HTML file that computes every number itself; made where it is asked for.
+
+INPUTS
+    PREDICTIONS  predictions of all models on the evaluation images
+    <results>/classes.parquet, models.parquet, deltas.parquet where the study has it
+
+OUTPUTS
+    atlas  <results>/atlas.html
+"""
+
+PAGE_PARTS = [
+    f"page/{name}" for name in ("atlas.html", "atlas.css", "bits.js", "atlas.js")
+]
+
+
+rule atlas:
+    input:
+        predictions=PREDICTIONS,
+        classes="<results>/classes.parquet",
+        models="<results>/models.parquet",
+        deltas=["<results>/deltas.parquet"] * ("deltas" in TABLES),
+    output:
+        "<results>/atlas.html",
+    log:
+        "<logs>/atlas.log",
+    localrule: True
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
+    params:
+        study=STUDY,
+        code=code_of("atlas", *PAGE_PARTS),
+    script:
+        "../scripts/atlas.py"

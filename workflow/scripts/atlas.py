@@ -1,0 +1,14 @@
+"""Write the atlas page."""
+
+from transfer_atlas.jobs.log import logged
+
+with logged(snakemake.log[0]):
+    from transfer_atlas.logits.answers import read_answers
+    from transfer_atlas.page.atlas import build_page
+    from transfer_atlas.store.files import save_text
+    from transfer_atlas.store.tables import read_table
+
+    inputs = snakemake.input
+    answers, deltas = read_answers(inputs.predictions), [read_table(path) for path in inputs.deltas]
+    page = build_page(snakemake.params.study, answers, read_table(inputs.classes), read_table(inputs.models), *deltas)
+    save_text(snakemake.output[0], page)
