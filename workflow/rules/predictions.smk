@@ -14,6 +14,8 @@ PREDICTIONS = "<results>/predictions/evaluation"
 CLASS_SOURCES = {"predictions": PREDICTIONS}
 
 PREDICTION_FILES = checked(sources.prediction_files, config["predictions"]["files"])
+# labels that stand in a file of their own; None where the predictions have them
+LABELS_FILE = checked(sources.labels_file, config["predictions"], PREDICTION_FILES)
 
 
 rule import_predictions:
@@ -31,7 +33,9 @@ rule import_predictions:
         runtime=growing(60),
     params:
         columns=lookup("predictions/columns", within=config),
-        contents=CONTENTS.of_files(PREDICTION_FILES),
+        labels=LABELS_FILE,
+        image_pattern=config["predictions"].get("image_pattern"),
+        contents=CONTENTS.of_files(PREDICTION_FILES + [LABELS_FILE] * bool(LABELS_FILE)),
         code=code_of("import_predictions"),
     script:
         "../scripts/import_predictions.py"

@@ -7,10 +7,11 @@ with logged(snakemake.log[0]):
     from transfer_atlas.store.provenance import Provenance
     from transfer_atlas.store.tables import write_table
 
-    columns, outputs = snakemake.params.columns, snakemake.output
+    params, outputs = snakemake.params, snakemake.output
+    read = {"columns": params.columns, "labels": params.labels, "image_pattern": params.image_pattern}
     on_error = snakemake.config["on_error"]  # no parameter: it reruns what failed, and nothing else
-    provenance = Provenance(files=list(snakemake.input.files), columns=columns, on_error=on_error)
-    imported = import_predictions(snakemake.input.files, columns, on_error)
+    provenance = Provenance(files=list(snakemake.input.files), on_error=on_error, **read)
+    imported = import_predictions(snakemake.input.files, on_error=on_error, **read)
     write_predictions(imported, outputs.predictions, provenance.record())
     write_table(imported.models, "models", outputs.models, provenance.record())
     write_table(imported.classes, "classes", outputs.classes, provenance.record())

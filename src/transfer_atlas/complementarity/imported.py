@@ -36,16 +36,19 @@ class Imported:
     fingerprint: str
 
 
-def import_predictions(files, columns, on_error):
+def import_predictions(files, columns, on_error, labels=None, image_pattern=None):
     """Take over predictions made elsewhere.
 
     Rows may come in any order; the images are sorted by id. The classes that occur as labels or predictions are sorted
     (as numbers where all are integers) and numbered from 0; where that changes them, their names keep what they were.
 
     Args:
-        files: Parquet, CSV or tab-separated files: one per model and named after it, or with a column for the model.
+        files: Parquet, delimited text, JSON lines or NumPy arrays: one per model and named after it, or with a column for
+            the model.
         columns: dict of our column names (model, image, label, prediction, label_probability, confidence) to theirs.
         on_error: `fail` or `exclude`, for models whose answers cannot be used.
+        labels: file of the labels, a table with image and label or an array; None where the files have them.
+        image_pattern: regular expression whose group is the id of an image in the column `image`; None for all of it.
 
     Returns:
         Imported.
@@ -54,7 +57,7 @@ def import_predictions(files, columns, on_error):
         InputError: a column is missing, a model is given twice, fewer than two models are left, or (on_error: fail)
             the first model with nulls, duplicate images, other images or labels than most, or impossible values.
     """
-    return check_predictions(read_models(files, columns), on_error)
+    return check_predictions(read_models(files, columns, labels, image_pattern), on_error)
 
 
 def check_predictions(tables, on_error):
@@ -132,7 +135,10 @@ def _class_texts(frame, name):
     try:
         texts = to_text(frame[name])
     except TypeError:
-        raise InputError(f"{name} holds lists, not classes; give the class with the largest value") from None
+        raise InputError(
+            f"{name} holds lists, not classes; give the class with the largest value "
+            "(timm's inference.py: --topk 1, or --results-separate-col and the first of the columns)"
+        ) from None
     for text in texts.dropna().unique():
         if fault := describe_impossible(text):
             _refuse(frame, texts == text, f"{name} '{text}' {fault}")

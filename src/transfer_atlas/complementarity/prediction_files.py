@@ -11,22 +11,34 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
+from transfer_atlas.complementarity.class_names import to_text
+from transfer_atlas.complementarity.prediction_arrays import Labels, is_array, load_arrays, read_arrays, row_ids
 from transfer_atlas.errors import InputError, nearest, one_line
 
 REQUIRED = ("image", "label", "prediction")
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
 
 
-def read_models(files, columns):
+def read_models(files, columns, labels=None, image_pattern=None):
     """Yield (model, DataFrame with our column names, what the rows come from).
 
     Args:
         files: as in `import_predictions`.
         columns: as in `import_predictions`.
+        labels: as in `import_predictions`.
+        image_pattern: as in `import_predictions`.
     """
+    labels = None if labels is None else read_labels(labels, columns, image_pattern)
     long, names = [], name_models(files)
     for file in files:
-        frame = read_prediction_file(file, columns)
+        if is_array(file):
+            yield from read_arrays(file, names[file], labels)
+            continue
+        frame = read_prediction_file(file, columns, REQUIRED if labels is None else ("image", "prediction"))
+        frame["image"] = match_images(frame["image"], image_pattern, file)
+        if labels is not None:
+            # a column `label` of a file may be the name of the predicted class
+            frame["label"] = to_text(frame["image"]).map(labels.by_image)
         if "model" in frame:
             long.append(frame)
         else:
@@ -41,6 +53,31 @@ def read_models(files, columns):
             yield model, rows.drop(columns="model"), f"model '{model}' of the long table"
 
 
+def read_labels(file, columns, image_pattern=None):
+    """Read the labels that stand in a file of their own: a table with image and label, or an array in the order of the rows.
+
+    The columns of the table have these names, or those that `columns` gives them.
+
+    Raises:
+        InputError: it cannot be read, a column is missing, or an image comes twice.
+    """
+    if is_array(file):
+        values = next(iter(load_arrays(file).values()))
+        if values.ndim != 1:
+            raise InputError(f"{file}: an array of shape {values.shape}; expected the labels, [images]")
+        return Labels(row_ids(len(values)), pd.Series(values))
+    needed = ("image", "label")
+    try:
+        frame = read_prediction_file(file, {name: name for name in needed}, needed)
+    except InputError:  # its columns are called as in the predictions
+        frame = read_prediction_file(file, columns, needed)
+    images = to_text(match_images(frame["image"], image_pattern, file))
+    if images.duplicated().any():
+        row = images.duplicated().idxmax()
+        raise InputError(f"{file}, row {row}: image '{images[row]}' comes twice")
+    return Labels(images.tolist(), frame["label"].reset_index(drop=True))
+
+
 def name_models(files):
     """Model of each file: its name without suffixes, or that of its folder where several files have the same name."""
     stems = {file: Path(file).name.removesuffix(_suffixes(file)) for file in files}
@@ -53,7 +90,24 @@ def _suffixes(file):
     return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
 
 
-def read_prediction_file(file, columns):
+def match_images(images, pattern, file):
+    """The ids of images that a regular expression finds in a column; the column itself without one.
+
+    Raises:
+        InputError: a cell that it does not match.
+    """
+    if pattern is None:
+        return images
+    texts = to_text(images)
+    found = texts.str.extract(pattern, expand=False)
+    if (missed := found.isna() & texts.notna()).any():
+        raise InputError(
+            f"{file}, row {missed.idxmax()}: image '{texts[missed.idxmax()]}' does not match predictions.image_pattern {pattern}"
+        )
+    return found
+
+
+def read_prediction_file(file, columns, required=REQUIRED):
     """Read the columns that we know, under our names; row numbers count from 1 and stay with their rows.
 
     Raises:
@@ -67,7 +121,7 @@ def read_prediction_file(file, columns):
     except (pa.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{file}: cannot be read as a table ({one_line(error)})") from None
     frame = frame.rename(columns=theirs)
-    for name in REQUIRED:
+    for name in required:
         if name not in frame:
             raise InputError(
                 f"{file}: no column '{columns[name]}'{nearest(columns[name], found)} (columns{separator}: "
