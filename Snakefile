@@ -64,6 +64,15 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
+if workflow.is_main_process:
+    checked(
+        targets.check_targets,
+        sys.argv,
+        STUDY,
+        {"figures": DRAWN, "tables": TABLES, "methods": METHODS, "models": ZOO},
+    )
+
+
 rule all:
     default_target: True
     input:

@@ -137,7 +137,7 @@ def make_random_study(students, teachers, seed=0):
                             f"top{percent}_gain_share": percent / 100 if teacher else np.nan
                             for percent in (2, 5, 20, 50)
                         },
-                        **dict.fromkeys(("best_epoch", "best_gain", "best_loss", "teacher_gain")),
+                        **dict.fromkeys(("best_epoch", "selected_accuracy", "best_gain", "best_loss", "teacher_gain")),
                         "teacher_loss": None,
                         "images": 1000,
                         "epoch_objective": [0.5, 0.4],

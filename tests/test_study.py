@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import multiprocessing
 import queue
+import re
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -17,6 +18,7 @@ from transfer_atlas.jobs.lock import hold_lock
 from transfer_atlas.study.config import check_study, used_config
 from transfer_atlas.study.sheet import geometry_name, geometry_of, read_sheet, read_zoo
 from transfer_atlas.study.sources import image_files
+from transfer_atlas.study.targets import check_targets
 from transfer_atlas.tools.doctor import examine, main
 from transfer_atlas.transfer.spec import TransferSpec
 
@@ -339,3 +341,54 @@ def test_a_sheet_is_read_as_spreadsheets_write_it(tmp_path, content, found):
     else:
         with pytest.raises(InputError, match=found):
             read_sheet(path, ["model"])
+
+
+KNOWN = {
+    "figures": ["scaling", "pair_matrix"],
+    "tables": ["transfers", "models"],
+    "methods": ["kl", "kl_dp"],
+    "models": ["a.t", "b.t"],
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        ("results/x/figures/pair_matrx.pdf", "this study has no figure 'pair_matrx'; did you mean pair_matrix?"),
+        ("results/x/transfer.parquet", "this study has no table 'transfer'; did you mean transfers?"),
+        ("results/x/recommend/c.t.txt", "this study has no model 'c.t'; did you mean"),
+        ("--cores 2 ./results/x/students/b", "this study has no model 'b'; known: a.t, b.t"),
+        ("results/x/transfers/kl_d/a.t/b.t/0.parquet", "this study has no method 'kl_d'; did you mean kl_dp"),
+        ("results/x/transfers/kl/a.t/b/0.parquet", "this study has no teacher 'b'; known: a.t, b.t, none"),
+        ("results/x/logits/transfer/b.npy", "this study has no model 'b'; known: a.t, b.t"),
+        (
+            "-n results/y/models.parquet",
+            "is of the study 'y', but this call reads the study 'x'; give the config of 'y'",
+        ),
+        ("config/imagenet.yaml --cores 1", "stands as a target; give it with --configfile config/imagenet.yaml"),
+    ],
+)
+def test_a_wrong_name_in_a_target_is_one_line_with_the_nearest(call, line, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(InputError, match=re.escape(line)):
+        check_targets(["snakemake", *call.split()], "x", KNOWN)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "--cores 2",
+        "results/x/figures/pair_matrix.pdf results/x/recommend/a.t.txt results/x/recommend/checks.parquet all",
+        "results/x/transfers/kl/a.t/none/0.parquet --configfile config/imagenet.yaml config/config.yaml",
+        "results/x/students/a.t results/x/atlas.html results/x/summary.txt --cores 1",
+        "results/x/figures/by_method/kl/gain_loss.png",
+        "--snakefile config/imagenet.yaml",
+    ],
+)
+def test_sound_targets_pass(call, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    check_targets(["snakemake", *call.split()], "x", KNOWN)
+
+
+def test_a_study_whose_models_are_not_known_yet_refuses_none():
+    check_targets(["snakemake", "results/x/recommend/c.txt"], "x", KNOWN | {"models": []})

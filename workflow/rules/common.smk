@@ -23,6 +23,7 @@ from transfer_atlas.study import (
     records,
     sheet,
     sources,
+    targets,
     teams,
 )
 

@@ -26,6 +26,7 @@ OF_IMAGES = (
     "published",
     "sweep",
     "teams",
+    "improve",
 )
 # keys that make a study another kind: what it is of, and what it does not read
 KINDS = {
