@@ -42,6 +42,7 @@ if "predictions" in config:
 
     include: "workflow/rules/predictions.smk"
     include: "workflow/rules/complementarity.smk"
+    include: "workflow/rules/page.smk"
 
 elif "images" in config:
 
@@ -55,11 +56,11 @@ elif "images" in config:
     include: "workflow/rules/improve.smk"
     include: "workflow/rules/analysis.smk"
     include: "workflow/rules/complementarity.smk"
+    include: "workflow/rules/page.smk"
 
 
 include: "workflow/rules/results_folder.smk"
 include: "workflow/rules/recommend.smk"
-include: "workflow/rules/page.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
