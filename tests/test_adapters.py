@@ -9,7 +9,7 @@ from scipy.special import softmax
 
 from transfer_atlas.complementarity.imported import import_predictions
 from transfer_atlas.errors import InputError
-from transfer_atlas.study.sources import labels_file, prediction_files
+from transfer_atlas.study.prediction_sources import labels_file, prediction_files
 
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "label_probability", "confidence")}
 FILES = [f"val/n{number % 4:08d}/ILSVRC2012_val_{number:08d}.JPEG" for number in range(40)]

@@ -18,7 +18,7 @@ from transfer_atlas.complementarity.measures import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import Answers, read_answers
 from transfer_atlas.store.tables import read_table, write_table
-from transfer_atlas.study.sources import prediction_files
+from transfer_atlas.study.prediction_sources import prediction_files
 
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "label_probability", "confidence")}
 IMAGES = [f"img_{number:03d}" for number in range(60)]

@@ -20,6 +20,7 @@ from transfer_atlas.study import (
     names,
     pairs,
     plan,
+    prediction_sources,
     records,
     sheet,
     sources,

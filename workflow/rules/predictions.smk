@@ -13,9 +13,13 @@ OUTPUTS
 PREDICTIONS = "<results>/predictions/evaluation"
 CLASS_SOURCES = {"predictions": PREDICTIONS}
 
-PREDICTION_FILES = checked(sources.prediction_files, config["predictions"]["files"])
+PREDICTION_FILES = checked(
+    prediction_sources.prediction_files, config["predictions"]["files"]
+)
 # labels that stand in a file of their own; None where the predictions have them
-LABELS_FILE = checked(sources.labels_file, config["predictions"], PREDICTION_FILES)
+LABELS_FILE = checked(
+    prediction_sources.labels_file, config["predictions"], PREDICTION_FILES
+)
 
 
 rule import_predictions:

@@ -11,13 +11,13 @@ with logged(snakemake.log[0]):
     from transfer_atlas.transfer.student import open_student
     from transfer_atlas.zoo.build import default_device
 
-    params, inputs, folder = snakemake.params, snakemake.input, snakemake.output[0]
+    params, inputs, folder, study = snakemake.params, snakemake.input, snakemake.output[0], snakemake.config["study"]
     torch.set_num_threads(snakemake.threads)
     student = open_student(params.student, inputs, default_device())
     choice = {"select_share": params.share, "candidates": params.candidates}
     about = {
-        "command": f"snakemake --cores 2 {folder}",
-        "study": snakemake.config["study"],
+        "command": f"snakemake --cores 2 {folder} --configfile results/{study}/config.yaml",
+        "study": study,
         "geometry": params.geometry,
         "classes": inputs.classes,
         "models": params.models,

@@ -55,8 +55,11 @@ def _finding(student, chosen, judged):
         )
     first = judged.against.iloc[0]
     low, high = (100 * (first["delta"] + sign * Z_95 * first["standard_error"]) for sign in (-1, 1))
-    taught = "by its labels alone" if chosen["teacher"] is None else f"by {chosen['teacher']} with {chosen['method']}"
-    verdict = "more than its error" if first["p"] < 0.05 else "no more than its error"
+    taught = "by the labels alone" if pd.isna(chosen["teacher"]) else f"by {chosen['teacher']} with {chosen['method']}"
+    if first["p"] >= 0.05:
+        verdict = "not significantly different from the student before"
+    else:
+        verdict = f"significantly {'better' if first['delta'] > 0 else 'worse'} than the student before"
     return (
         f"{student} was taught {taught}. Its accuracy on the evaluation images is {judged.accuracy:.2%}, "
         f"{100 * first['delta']:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}): {verdict}."
@@ -73,7 +76,7 @@ def _how_it_was_made(row, chosen, about):
         f"- {', '.join(f'{name} {version}' for name, version in about['versions'].items())}",
     ]
     if chosen is not None:
-        teacher = "no teacher" if chosen["teacher"] is None else f"teacher `{chosen['teacher']}`"
+        teacher = "no teacher" if pd.isna(chosen["teacher"]) else f"teacher `{chosen['teacher']}`"
         lines.append(
             f"- method `{chosen['method']}`, {teacher}, seed {chosen['seed']}, epoch {chosen['best_epoch']:.0f}"
         )
@@ -158,6 +161,6 @@ def _choice(tried, chosen, apart):
 
 
 def _licences(student, chosen, licences):
-    names = [student] + ([chosen["teacher"]] if chosen is not None and chosen["teacher"] is not None else [])
+    names = [student] + ([chosen["teacher"]] if chosen is not None and not pd.isna(chosen["teacher"]) else [])
     lines = [f"- {name}: {licences.get(name) or 'not known to timm or the sheet'}" for name in names]
     return ["## Licences", "", *lines, ""]

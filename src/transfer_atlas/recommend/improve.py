@@ -105,7 +105,7 @@ def _judge(student, network, rows, chosen, names):
     seed_error = np.nan
     if chosen is not None:
         alike = rows[
-            (rows["method"] == chosen["method"]) & (rows["teacher"].eq(chosen["teacher"]) | (chosen["teacher"] is None))
+            (rows["method"] == chosen["method"]) & (rows["teacher"].eq(chosen["teacher"]) | pd.isna(chosen["teacher"]))
         ]
         seed_error = (alike["best_gain"] - alike["best_loss"]).std(ddof=1)
     return Judgement(

@@ -1,14 +1,9 @@
-"""The files that a study starts from: its images, or predictions made elsewhere."""
+"""The files that a study starts from: its images, or tables that were handed over."""
 
-import glob
-import re
 from pathlib import Path
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.store.files import refuse_lfs_pointer
-
-TABLE_SUFFIXES = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-PREDICTION_SUFFIXES = (*TABLE_SUFFIXES, ".npy", ".npz")
 
 
 def image_files(images, split):
@@ -30,63 +25,6 @@ def image_files(images, split):
         if Path(file).is_file():
             refuse_lfs_pointer(file)
     return files
-
-
-def prediction_files(patterns):
-    """Find the files of predictions made elsewhere, in the order of the patterns, then by name.
-
-    Raises:
-        InputError: a pattern that matches no file, or files of a kind that cannot be read.
-    """
-    files = []
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        pattern = str(Path(pattern).expanduser())
-        # a path that is there is meant as it stands, brackets and all
-        found = [pattern] if Path(pattern).is_file() else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (Path.glob refuses absolute patterns)
-        if not found:
-            raise InputError(f"predictions.files: no file matches {pattern}")
-        files += [file for file in found if file not in files]
-    for file in files:
-        if not file.lower().endswith(PREDICTION_SUFFIXES):
-            raise InputError(f"predictions.files: {file} is none of {', '.join(PREDICTION_SUFFIXES)}")
-        refuse_lfs_pointer(file)
-    return files
-
-
-def labels_file(predictions, files):
-    """The file of `predictions.labels`, or None; `predictions.image_pattern` is checked too.
-
-    Args:
-        predictions: config section `predictions`.
-        files: of `prediction_files`.
-
-    Raises:
-        InputError: the file does not exist, or predictions are arrays and there are no labels; `image_pattern` is no
-            regular expression with one group.
-    """
-    if pattern := predictions.get("image_pattern"):
-        try:
-            groups = re.compile(pattern).groups
-        except re.error as error:
-            raise InputError(f"predictions.image_pattern: {pattern} is no regular expression ({error})") from None
-        if groups != 1:
-            raise InputError(
-                f"predictions.image_pattern: {pattern} has {groups} groups; put the id of the image in one pair of parentheses"
-            )
-    arrays = [file for file in files if not file.lower().endswith(TABLE_SUFFIXES)]
-    if "labels" not in predictions:
-        if arrays:
-            raise InputError(
-                f"predictions.files: the array {arrays[0]} has no labels; name a file of them in predictions.labels"
-            )
-        return None
-    file = Path(predictions["labels"]).expanduser()
-    if not file.is_file():
-        raise InputError(f"predictions.labels: no file {file}")
-    if not file.name.lower().endswith((*TABLE_SUFFIXES, ".npy")):
-        raise InputError(f"predictions.labels: {file} is none of {', '.join((*TABLE_SUFFIXES, '.npy'))}")
-    refuse_lfs_pointer(file)
-    return str(file)
 
 
 def given_tables(folder):
