@@ -392,3 +392,18 @@ def test_sound_targets_pass(call, monkeypatch):
 
 def test_a_study_whose_models_are_not_known_yet_refuses_none():
     check_targets(["snakemake", "results/x/recommend/c.txt"], "x", KNOWN | {"models": []})
+
+
+def test_a_method_that_is_called_like_a_sweep_is_refused(config):
+    config["transfer"]["methods"]["epochs_kl"] = {"target": "teacher"}
+    config["sweep"] = {"epochs": [1, 2]}
+    with pytest.raises(
+        InputError, match="method 'epochs_kl' is called like the sweep of 'epochs' with method 'kl'; rename it"
+    ):
+        check_study(config, SCHEMA)
+
+
+def test_a_misspelt_target_is_what_the_line_is_about(config):
+    config["transfer"]["methods"]["kl_dp"] = {"target": "most_confidant", "confidence": "label"}
+    with pytest.raises(InputError, match="'most_confidant' is not one of teacher"):
+        check_study(config, SCHEMA)

@@ -79,10 +79,22 @@ def check_study(config, schema):
         known = schema["properties"]["views"]["properties"]["transforms"]["options"][transform["name"]]
         if unknown := sorted(set(transform) - {"name", "p", *known}):
             raise InputError(f"config: views.transforms: {transform['name']} has no option '{unknown[0]}'")
+    _check_method_names(config)
     recipe = schema["properties"].get("transfer", {}).get("properties", {})
     for key, values in config.get("sweep", {}).items():
         for value in values:
             check({key: value}, {"properties": {key: recipe[key]}}, "config: section 'sweep'")
+
+
+def _check_method_names(config):
+    """Names of methods become names of rules, beside those of sweeps."""
+    methods = config.get("transfer", {}).get("methods", {})
+    for key in config.get("sweep", {}):
+        for name in methods:
+            if f"{key}_{name}" in methods:
+                raise InputError(
+                    f"config: method '{key}_{name}' is called like the sweep of '{key}' with method '{name}'; rename it"
+                )
 
 
 def _apply_fidelity(transfer, schema):
@@ -148,7 +160,11 @@ def check(value, schema, where):
         InputError: the first violation, in one line that starts with `where` and names the key.
     """
     _fill_defaults(value, schema, {})
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+    # what two keys have to do with each other comes after what is wrong with one of them
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(value),
+        key=lambda error: (error.validator in ("not", "const"), list(map(str, error.path))),
+    )
     if errors:
         raise InputError(f"{where}: {_explain(errors[0])}")
     return value

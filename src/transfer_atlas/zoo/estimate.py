@@ -8,6 +8,7 @@ from transfer_atlas.zoo.anatomy import dissect
 
 # sustained arithmetic of a device, only to turn operations into hours; a GPU of today reaches this in float32 and more in bfloat16
 TERA_FLOPS = 10
+START_SECONDS = 5  # on one core: benchmarks/start_up.py
 # a training step costs a forward pass and about twice that backwards
 STEP = 3
 
@@ -35,7 +36,8 @@ def estimate_study(rows, geometries, images, views, classes, top, trainings):
             + ", ".join(f"{count:,} {split} images" for split, count in images.items()),
             table.to_string(index=False, float_format="{:,.3g}".format, na_rep=""),
             f"hours: of one device that sustains {TERA_FLOPS} TFLOP/s, from multiply-accumulates; not measured here",
-            "not counted: the training of models",
+            f"not counted: the training of models, and the start of each process, about {START_SECONDS} s for torch and timm; "
+            "in a small study that is most of the time",
             "",
         ]
     )
