@@ -2,7 +2,7 @@
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: help env demo study improve atlas test lint slurm-test doctor verify kill-matrix bench report notebook notebooks
+.PHONY: help env demo study improve atlas test fuzz lint slurm-test doctor verify kill-matrix bench report notebook notebooks
 
 help:
 	@echo "make demo        figures and a recommendation from tables that are in the repository, without training"
@@ -42,6 +42,10 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
+
+# tables mangled as people mangle them, 10,000 of them
+fuzz: env
+	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 0 tests/test_fuzz.py
 
 # a real Slurm on this machine; needs Debian's slurm-wlm and munge
 slurm-test: env
