@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from conftest import make_random_study
 
+from transfer_atlas.analysis.histories import describe_histories
 from transfer_atlas.figures.flip_entropy import entropy_by_chance
 from transfer_atlas.figures.groups import of_family, of_method
 from transfer_atlas.figures.pair_matrix import cluster
-from transfer_atlas.figures.style import save_figure
+from transfer_atlas.figures.style import control_methods, save_figure
 from transfer_atlas.figures.table_page import render_table
 from transfer_atlas.figures.teacher_count import expected_of_chosen
 from transfer_atlas.schemas.tables import SCHEMAS
@@ -321,3 +322,11 @@ def test_a_table_page_shows_columns_that_say_something_and_escapes_them(random_s
     assert "<td>model4.t, model5.t, model6.t<td>" in render_table(random_study["teams"], "teams")
     long = pd.concat([models] * 300)
     assert "2,700 rows, the first 2,000 of them here" in render_table(long, "models")
+
+
+def test_repetitions_that_measure_rounding_are_no_control(random_study):
+    transfers = random_study["transfers"]
+    repeated = transfers[transfers["method"] == "labels"].assign(method="rounding", weight_perturbation=1e-7)
+    transfers = pd.concat([transfers, repeated], ignore_index=True)
+    assert control_methods(transfers) == ["self", "labels"]
+    assert set(describe_histories(transfers)["method"]) == set(random_study["transfers"]["method"])

@@ -4,14 +4,15 @@ import numpy as np
 
 
 def describe_histories(transfers):
-    """The histories table: one row per transfer and epoch.
+    """The histories table: one row per transfer and epoch; without repetitions from perturbed weights.
 
     Args:
         transfers: the transfers table.
     """
     keys = ["method", "student", "teacher", "seed"]
     columns = [column for column in transfers if column.startswith("epoch_")]
-    rows = transfers[keys + columns].dropna(subset=["epoch_objective"])
+    repeated = transfers["weight_perturbation"] > 0
+    rows = transfers.loc[~repeated, keys + columns].dropna(subset=["epoch_objective"])
     epochs = rows["epoch_objective"].map(len)
     for column in columns:
         known = zip(rows[column], epochs, strict=True)

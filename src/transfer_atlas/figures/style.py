@@ -54,8 +54,9 @@ def taught_methods(transfers):
 
 
 def control_methods(transfers):
-    """Methods without a teacher, in the order of the table."""
-    return list(transfers.loc[transfers["teacher"].isna(), "method"].unique())
+    """Methods without a teacher, in the order of the table; not those that repeat another one to measure rounding."""
+    controls = transfers["teacher"].isna() & ~(transfers["weight_perturbation"] > 0)
+    return list(transfers.loc[controls, "method"].unique())
 
 
 def count_transfers(transfers):
@@ -76,7 +77,11 @@ def far_controls(rows, by):
     """
     means = rows.groupby(["method", *by])[["gain", "loss"]].mean().max(axis=1).groupby("method").max()
     reached = means.reindex(taught_methods(rows)).max()
-    return {method: means[method] for method in control_methods(rows) if means[method] > 5 * reached}
+    return {
+        method: means[method]
+        for method in rows.loc[rows["teacher"].isna(), "method"].unique()
+        if means[method] > 5 * reached
+    }
 
 
 DELTA_TICKS = (-100, -50, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)  # points

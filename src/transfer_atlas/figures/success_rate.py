@@ -26,6 +26,7 @@ def plot_success_rate(transfers):
     """
     taught, controls = taught_methods(transfers), control_methods(transfers)
     methods = taught + controls
+    transfers = transfers[transfers["method"].isin(methods)]
     success = transfers.assign(success=100.0 * (transfers["delta"] > 0))
     rates = success.groupby(["method", "student"], as_index=False)["success"].mean()
     with paper_style():
