@@ -30,10 +30,7 @@ rule improve:
         geometry=lambda wildcards: GEOMETRY[wildcards.student],
         share=lookup("improve/select_share", within=config),
         candidates=improve.candidates_of(IMPROVE_METHODS),
-        models=lambda wildcards: [
-            ZOO[name]
-            for name in [wildcards.student, *teachers_to_try(wildcards.student)]
-        ],
+        models=models_to_try,
         code=code_of("improve"),
     script:
         "../scripts/improve.py"

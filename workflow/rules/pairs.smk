@@ -23,8 +23,9 @@ SWEEPS = plan.sweeps_of(config.get("sweep", {}))
 
 # what is tried where an improved student is asked for
 IMPROVE_METHODS = checked(improve.methods_to_try, config["improve"], METHODS)
+IMPROVE_PAIRS = checked(improve.pairs_to_try, config["improve"], PAIRS, ZOO)
 IMPROVE_BLOCKS = plan.transfer_blocks(
-    checked(improve.pairs_to_try, config["improve"], PAIRS, ZOO),
+    IMPROVE_PAIRS,
     IMPROVE_METHODS,
     config["transfer"]["pairs_per_job"],
 )

@@ -1,10 +1,8 @@
 """A network as a folder that timm loads, or, where timm has no such architecture, with the lines that load it."""
 
-import pkgutil
-
 import timm
 
-from transfer_atlas.zoo.build import normalisation
+from transfer_atlas.zoo.build import is_class_path, normalisation
 from transfer_atlas.zoo.weights import save_weights
 
 WEIGHTS = "model.safetensors"
@@ -38,7 +36,7 @@ def input_settings(network, geometry):
 
 def is_from_timm(row):
     """Whether `timm.create_model` builds the network from plain arguments."""
-    plain = not any(isinstance(value, str) and value.startswith("timm.") for value in row["kwargs"].values())
+    plain = not any(map(is_class_path, row["kwargs"].values()))
     return plain and timm.is_model(row["architecture"].split(".")[0])
 
 
@@ -77,10 +75,7 @@ def loading_code(row, classes, settings, folder):
 
 def _literal(value):
     """An argument as Python writes it: a dotted path into timm is the object that it names."""
-    if isinstance(value, str) and value.startswith("timm."):
-        pkgutil.resolve_name(value)
-        return value
-    return repr(value)
+    return value if is_class_path(value) else repr(value)
 
 
 def licence_of(row):

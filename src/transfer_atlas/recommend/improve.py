@@ -15,11 +15,11 @@ from transfer_atlas.recommend.export import export_network, input_settings, lice
 from transfer_atlas.statistics import paired_standard_error
 from transfer_atlas.store.provenance import versions_of
 from transfer_atlas.store.tables import exclusion, gather, read_table
+from transfer_atlas.study.improve import CONTROLS
 from transfer_atlas.transfer.measures import gain_and_loss
 from transfer_atlas.transfer.subsets import nested_subset
 
 BEFORE = "the student before"
-CONTROLS = ("labels", "self")
 
 
 def choose_candidate(candidates, accuracy_before):
@@ -101,7 +101,7 @@ class Judgement:
 
 
 def _judge(student, network, rows, chosen, names):
-    correct = student.evaluate(network)
+    correct, rounding = student.evaluate(network), rounding_errors(rows).get(student.name, np.nan)
     seed_error = np.nan
     if chosen is not None:
         alike = rows[
@@ -111,14 +111,14 @@ def _judge(student, network, rows, chosen, names):
     return Judgement(
         accuracy=correct.mean(),
         images=len(correct),
-        against=_compare(student, rows, correct),
+        against=_compare(student, rows, correct, rounding),
         changes=_changes_by_class(student, correct, names),
-        rounding=rounding_errors(rows).get(student.name, np.nan),
+        rounding=rounding,
         seed_error=seed_error,
     )
 
 
-def _compare(student, rows, correct):
+def _compare(student, rows, correct, rounding):
     """The improved student against the student before and each control, as in Judgement."""
     references = {BEFORE: student.correct}
     for control in CONTROLS:
@@ -132,7 +132,7 @@ def _compare(student, rows, correct):
     table.insert(0, "against", list(references))
     # a control is a transfer as well, with a rounding error of its own
     transfers = np.where(table["against"] == BEFORE, 1, 2)
-    rounding = rounding_errors(rows).get(student.name, np.nan) * np.sqrt(transfers)
+    rounding = rounding * np.sqrt(transfers)
     of_images = paired_standard_error(table["gain"], table["loss"], images)
     return table.assign(
         delta=table["gain"] - table["loss"],

@@ -3,7 +3,8 @@
 from transfer_atlas.errors import InputError, did_you_mean
 from transfer_atlas.study.methods import has_teacher
 
-LABELS, SELF = "labels", "self"  # controls that the improved student is compared with
+LABELS = "labels"
+CONTROLS = (LABELS, "self")  # that the improved student is compared with
 
 
 def methods_to_try(section, methods):
@@ -29,7 +30,7 @@ def methods_to_try(section, methods):
     controls = [
         name
         for name, method in methods.items()
-        if name in (LABELS, SELF) or (method["perturb_weights"] and not has_teacher(method))
+        if name in CONTROLS or (method["perturb_weights"] and not has_teacher(method))
     ]
     apart = {"select_share": section["select_share"], "keep_weights": "best"}
     return {name: method | apart for name, method in methods.items() if name in (*chosen, *controls)}

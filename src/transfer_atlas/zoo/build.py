@@ -101,7 +101,7 @@ def _create(row, classes, input_size, hub, overlay):
     architecture, kwargs = row["architecture"], {key: _resolve(value) for key, value in row["kwargs"].items()}
     if ":" in architecture:
         return _call(row, kwargs)
-    if _is_class_path(architecture):
+    if is_class_path(architecture):
         return _resolve(architecture)(num_classes=classes, img_size=input_size, **kwargs)
     check_architecture(row, classes, hub)
     return timm.create_model(
@@ -121,13 +121,14 @@ def _call(row, kwargs):
     return pkgutil.resolve_name(row["architecture"])(**kwargs)
 
 
-def _is_class_path(name):
-    return name.startswith("timm.")
+def is_class_path(value):
+    """Whether a value of the sheet is a dotted path into timm, such as timm.layers.GatedMlp."""
+    return isinstance(value, str) and value.startswith("timm.")
 
 
 def _resolve(value):
     """Turn a dotted path into timm, such as timm.layers.GatedMlp, into the object it names."""
-    if isinstance(value, str) and _is_class_path(value):
+    if is_class_path(value):
         return pkgutil.resolve_name(value)
     return value
 
