@@ -170,3 +170,23 @@ def test_arrays_that_do_not_fit_are_one_line(tmp_path):
     }.items():
         with pytest.raises(InputError, match=line):
             import_predictions([str(tmp_path / f"{name}.npy")], COLUMNS, "fail", str(tmp_path / "labels.npy"))
+
+
+def test_a_faulty_table_of_labels_is_what_the_line_is_about(tmp_path):
+    """Whatever the predictions call their columns."""
+    (tmp_path / "labels.csv").write_text("image,label\na,1\nb,1,2\n")
+    pd.DataFrame({"filename": ["a", "b"], "index": [1, 1]}).to_csv(tmp_path / "m.csv", index=False)
+    columns = COLUMNS | {"image": "filename", "prediction": "index"}
+    with pytest.raises(InputError, match=r"labels\.csv: cannot be read as a table .*Row #3: Expected 2 columns"):
+        import_predictions([str(tmp_path / "m.csv")], columns, "fail", str(tmp_path / "labels.csv"))
+
+
+def test_a_table_of_labels_may_have_the_names_of_the_predictions(tmp_path):
+    for name, logits in LOGITS.items():
+        table = pd.DataFrame({"filename": FILES, "index": logits.argmax(axis=1)})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    pd.DataFrame({"filename": FILES, "truth": LABELS}).to_csv(tmp_path / "labels.csv", index=False)
+    columns = COLUMNS | {"image": "filename", "prediction": "index", "label": "truth"}
+    files = [str(tmp_path / f"{name}.csv") for name in LOGITS]
+    imported = import_predictions(files, columns, "fail", str(tmp_path / "labels.csv"))
+    assert imported.models.set_index("model")["accuracy"].to_dict() == pytest.approx(RIGHT)

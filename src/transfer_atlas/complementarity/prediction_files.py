@@ -66,16 +66,22 @@ def read_labels(file, columns, image_pattern=None):
         if values.ndim != 1:
             raise InputError(f"{file}: an array of shape {values.shape}; expected the labels, [images]")
         return Labels(row_ids(len(values)), pd.Series(values))
-    needed = ("image", "label")
-    try:
-        frame = read_prediction_file(file, {name: name for name in needed}, needed)
-    except InputError:  # its columns are called as in the predictions
-        frame = read_prediction_file(file, columns, needed)
+    frame = _read_label_table(file, columns, ("image", "label"))
     images = to_text(match_images(frame["image"], image_pattern, file))
     if images.duplicated().any():
         row = images.duplicated().idxmax()
         raise InputError(f"{file}, row {row}: image '{images[row]}' comes twice")
     return Labels(images.tolist(), frame["label"].reset_index(drop=True))
+
+
+def _read_label_table(file, columns, needed):
+    try:
+        return read_prediction_file(file, {name: name for name in needed}, needed)
+    except InputError as error:
+        try:  # its columns may be called as in the predictions
+            return read_prediction_file(file, columns, needed)
+        except InputError:
+            raise error from None
 
 
 def name_models(files):
