@@ -23,7 +23,7 @@ from transfer_atlas.complementarity import agreement_kernels, flip_kernels
 from transfer_atlas.complementarity.bits import popcount
 from transfer_atlas.complementarity.classes import unit_rows
 from transfer_atlas.complementarity.counts import count_pairs
-from transfer_atlas.complementarity.measures import tabulate_chunks
+from transfer_atlas.complementarity.pair_table import tabulate_chunks
 from transfer_atlas.logits.answers import read_answers
 from transfer_atlas.statistics import TOP_PERCENTS
 from transfer_atlas.store.tables import fingerprint, write_chunks, write_table

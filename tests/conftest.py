@@ -11,7 +11,7 @@ from transfer_atlas.analysis.histories import describe_histories
 from transfer_atlas.analysis.published import compare_with_published
 from transfer_atlas.analysis.significance import judge_transfers
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
-from transfer_atlas.complementarity.measures import compare_models
+from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.images.views import Views
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import infer_batches

@@ -9,7 +9,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from transfer_atlas.complementarity.counts import count_pairs
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
-from transfer_atlas.complementarity.measures import compare_models, tabulate_chunks, tabulate_pairs
+from transfer_atlas.complementarity.pair_table import compare_models, tabulate_chunks, tabulate_pairs
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.statistics import TOP_PERCENTS

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from transfer_atlas.complementarity.imported import import_predictions, write_predictions
-from transfer_atlas.complementarity.measures import compare_models
+from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.datasets.imagenet_public import convert, take_repository
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import read_answers

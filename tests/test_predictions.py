@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import transfer_atlas
 from transfer_atlas.complementarity.imported import import_predictions, write_predictions
-from transfer_atlas.complementarity.measures import compare_models
+from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import Answers, read_answers
 from transfer_atlas.store.tables import read_table, write_table
@@ -196,7 +196,7 @@ def test_no_torch_is_needed():
     """The modules of a study of predictions import neither torch nor timm."""
     code = """
         import sys
-        import transfer_atlas.complementarity.classes, transfer_atlas.complementarity.measures
+        import transfer_atlas.complementarity.classes, transfer_atlas.complementarity.pair_table
         import transfer_atlas.complementarity.imported, transfer_atlas.study.pairs, transfer_atlas.study.plan
         from transfer_atlas.figures import complementarity, pair_matrix
         from transfer_atlas.store.provenance import Provenance

@@ -11,6 +11,10 @@ OUTPUTS
                     <results>/flips_by_class.parquet  one row per class for the example pairs
 """
 
+SAME_NETWORK = config["complementarity"]["same_network"]
+if ZOO:  # of imported predictions only the job knows the models
+    checked(pairs.check_same_network, SAME_NETWORK, ZOO)
+
 BY_NAMES = config["complementarity"]["class_similarity"] == "text"
 
 
@@ -50,6 +54,7 @@ rule compare_models:
         runtime=growing(60),
     params:
         examples=lookup("complementarity/examples", within=config),
+        same_network=SAME_NETWORK,
         code=code_of("compare_models"),
     script:
         "../scripts/compare_models.py"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from transfer_atlas.complementarity.imported import check_predictions
-from transfer_atlas.complementarity.measures import compare_models
+from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.complementarity.prediction_arrays import Labels, row_ids, table_of
 from transfer_atlas.logits.answers import Answers
 

@@ -7,7 +7,9 @@ from scipy.special import xlogy
 
 from transfer_atlas.complementarity import agreement_kernels, flip_kernels
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
+from transfer_atlas.complementarity.nulls import difficulty_null
 from transfer_atlas.statistics import TOP_PERCENTS
+from transfer_atlas.study.pairs import check_same_network
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class PairCounts:
         same: int32, images with equal predictions.
         chosen: float64, images that the more confident of the two gets right, NaN without confidences.
         similarity: float32 [students, teachers, TOP_PERCENTS], relative to the mean over all classes, or None.
+        expected_flips, expected_flips_error, expected_flips_q: of nulls.DifficultyNull.
+        null_quantile: its quantile.
+        network: int [models], models with the same number are one network.
     """
 
     models: list[str]
@@ -37,6 +42,11 @@ class PairCounts:
     same: np.ndarray
     chosen: np.ndarray
     similarity: np.ndarray | None
+    expected_flips: np.ndarray
+    expected_flips_error: np.ndarray
+    expected_flips_q: np.ndarray
+    null_quantile: float
+    network: np.ndarray
 
     def of_students(self, first, last):
         """The same for the rows of students `first` to `last - 1`, as a dict."""
@@ -47,7 +57,7 @@ class PairCounts:
         }
 
 
-def count_pairs(answers, embeddings=None):
+def count_pairs(answers, embeddings=None, same_network=()):
     """Count everything that the complementarity table needs, for all ordered pairs.
 
     Positive flips are the images that the student gets wrong and the teacher right.
@@ -55,24 +65,20 @@ def count_pairs(answers, embeddings=None):
     Args:
         answers: Answers of at least one model.
         embeddings: float [classes, dims], one row per class, or None; cosines of rows are class similarities.
+        same_network: groups of models that are one network, as in the config.
 
     Returns:
         PairCounts.
+
+    Raises:
+        InputError: a model of `same_network` that has no answers, or that is named twice.
     """
     images_of_class = answers.images_of_class
     classes = len(images_of_class)
-    right, wrong, first_word = flip_kernels.pack_by_class(answers.correct, answers.labels, classes)
+    packed = flip_kernels.pack_by_class(answers.correct, answers.labels, classes)
     k = np.arange(images_of_class.max() + 1, dtype=float)
-    flips, entropy, top_classes = flip_kernels.count_flips(
-        right, wrong, first_word, xlogy(k, k), np.array(TOP_PERCENTS, dtype=np.int64)
-    )
-    similarity = None
-    if embeddings is not None:
-        unit = unit_rows(embeddings[:classes])
-        cosines = flip_kernels.similarity_of_top_classes(
-            right, wrong, first_word, top_classes, flip_kernels.block_embeddings(unit)
-        )
-        similarity = cosines / mean_cosine(unit[images_of_class > 0]) - 1
+    flips, entropy, top_classes = flip_kernels.count_flips(*packed, xlogy(k, k), np.array(TOP_PERCENTS, dtype=np.int64))
+    null = difficulty_null(answers.correct, flips)
     return PairCounts(
         models=list(answers.models),
         images=len(answers.labels),
@@ -83,8 +89,29 @@ def count_pairs(answers, embeddings=None):
         top_classes=top_classes,
         same=agreement_kernels.count_same(agreement_kernels.pack_planes(answers.prediction), len(answers.labels)),
         chosen=_count_confident_choice(answers),
-        similarity=similarity,
+        similarity=_relative_similarity(packed, top_classes, embeddings, images_of_class),
+        expected_flips=null.expected,
+        expected_flips_error=null.error,
+        expected_flips_q=null.q,
+        null_quantile=null.quantile,
+        network=_number_networks(answers.models, same_network),
     )
+
+
+def _relative_similarity(packed, top_classes, embeddings, images_of_class):
+    """Mean cosines among the top classes over the mean of all classes that have images, less 1; None without embeddings."""
+    if embeddings is None:
+        return None
+    unit = unit_rows(embeddings[: len(images_of_class)])
+    blocks = flip_kernels.block_embeddings(unit)
+    cosines = flip_kernels.similarity_of_top_classes(*packed, top_classes, blocks)
+    return cosines / mean_cosine(unit[images_of_class > 0]) - 1
+
+
+def _number_networks(models, same_network):
+    check_same_network(same_network, models)
+    first = {name: group[0] for group in same_network for name in group}
+    return np.array([models.index(first.get(model, model)) for model in models])
 
 
 def _count_confident_choice(answers):

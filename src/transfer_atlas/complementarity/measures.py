@@ -1,13 +1,11 @@
-"""The complementarity table: shares, intervals, agreement and spread of all ordered pairs."""
+"""The measures of ordered pairs: shares, intervals, agreement and spread; each is a function with its columns."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from statsmodels.stats.proportion import proportion_confint
 
-from transfer_atlas.complementarity.counts import PairCounts, count_pairs
-from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
+from transfer_atlas.complementarity.counts import PairCounts
 from transfer_atlas.statistics import TOP_PERCENTS, Z_95, mcnemar_p, paired_standard_error
 
 
@@ -86,6 +84,32 @@ def measure_flips(pairs):
     }
 
 
+def measure_network(pairs):
+    """Whether both models are one network, as the config says; what they differ by is no other network's knowledge."""
+    network = pairs.counts.network
+    return {"same_network": network[pairs.student] == network[pairs.teacher]}
+
+
+def measure_null(pairs):
+    """Positive flips and agreement against what two models of these accuracies would show on images of this difficulty.
+
+    The interval is that of the null, grown with the square root of the ratio above 1, for counts vary with their size.
+    """
+    expected, error = pairs.rows["expected_flips"], pairs.rows["expected_flips_error"]
+    difference = (pairs.positive - pairs.negative) / pairs.images
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = pairs.positive / pairs.images / expected
+        half = pairs.counts.null_quantile * error / expected * np.sqrt(np.maximum(1, ratio))
+    return {
+        "expected_flips": expected,
+        "flips_over_expected": ratio,
+        "flips_over_expected_low": np.maximum(0, ratio - half),
+        "flips_over_expected_high": ratio + half,
+        "flips_over_expected_q": pairs.rows["expected_flips_q"],
+        "difficulty_agreement": 1 - 2 * expected + difference,
+    }
+
+
 def measure_consistency(pairs):
     """Error consistency: Cohen's kappa of being right, against what two independent models would reach.
 
@@ -110,7 +134,41 @@ def measure_consistency(pairs):
         "error_consistency_high": kappa + half,
         "expected_agreement": expected,
         "independent_flips": (1 - student) * teacher,
+        **_refined_consistency(both_right + both_wrong, expected, student, teacher, n),
     }
+
+
+def _refined_consistency(agreement, expected, student, teacher, images):
+    """Kappa without its bias, and the bounds within which two models of these accuracies can reach.
+
+    Two models agree by chance on an image that is theirs alone, so unbiased chance agreement is that of different images:
+    (images x expected - agreement) / (images - 1). Agreement lies between |student + teacher - 1| and
+    1 - |student - teacher|.
+    """
+
+    def kappa(agreement, expected):
+        return np.where(expected < 1, (agreement - expected) / (1 - expected), np.nan)
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "error_consistency_unbiased": kappa(agreement, (images * expected - agreement) / (images - 1)),
+            "error_consistency_lowest": kappa(np.abs(student + teacher - 1), expected),
+            "error_consistency_highest": kappa(1 - np.abs(student - teacher), expected),
+        }
+
+
+def measure_similarity(pairs):
+    """Chance-adjusted similarity of the predictions (CAPA for predicted classes, Goel et al. 2025, arXiv 2502.04313).
+
+    Observed agreement is that of the predicted classes; by chance two models agree where both are right, and where both are
+    wrong in one of classes - 1 cases.
+    """
+    accuracy, classes = pairs.counts.right / pairs.images, pairs.counts.classes
+    student, teacher = accuracy[pairs.student], accuracy[pairs.teacher]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        chance = student * teacher + (1 - student) * (1 - teacher) / np.float64(classes - 1)
+        similarity = (pairs.rows["same"] / pairs.images - chance) / (1 - chance)
+    return {"chance_adjusted_similarity": np.where(np.isfinite(similarity), similarity, np.nan)}
 
 
 def measure_choices(pairs):
@@ -138,65 +196,16 @@ def measure_spread(pairs):
 
 
 # a new measure is one function here, and its columns in schemas/tables.py
-MEASURES = (measure_accuracies, measure_flips, measure_consistency, measure_choices, measure_spread)
-
-
-def tabulate_pairs(counts, first=0, last=None):
-    """Turn counts into rows of the complementarity table.
-
-    Args:
-        counts: PairCounts.
-        first: first student of the rows.
-        last: student after the last one; None for all.
-
-    Returns:
-        DataFrame of the complementarity table: each student with every other model, in the order of `counts`.
-    """
-    pairs, names = pairs_of(counts, first, len(counts.models) if last is None else last), np.array(counts.models)
-    table = {"student": names[pairs.student], "teacher": names[pairs.teacher]}
-    for measure in MEASURES:
-        table |= measure(pairs)
-    return pd.DataFrame(table | {"images": pairs.images})
-
-
-def tabulate_chunks(counts, rows=200_000):
-    """Yield the complementarity table in parts of about `rows` rows, in its order."""
-    step = max(1, rows // len(counts.models))
-    for first in range(0, len(counts.models), step):
-        yield tabulate_pairs(counts, first, min(first + step, len(counts.models)))
-
-
-def compare_models(answers, embeddings=None):
-    """The whole complementarity table; arguments as in `count_pairs`."""
-    return tabulate_pairs(count_pairs(answers, embeddings))
-
-
-def compare_in_chunks(answers, embeddings, examples):
-    """Compare all ordered pairs with the memory of a part of their table.
-
-    Args:
-        answers: Answers.
-        embeddings: as in `count_pairs`.
-        examples: rules of the example pairs, as in `choose_examples`.
-
-    Returns:
-        (chunks, flips_by_class): iterator over the parts of the complementarity table, and the flips_by_class table.
-
-    Raises:
-        InputError: as `choose_examples` does.
-    """
-    counts = count_pairs(answers, embeddings)
-    return tabulate_chunks(counts), count_flips_by_class(
-        answers, choose_examples(accuracy_differences(counts), examples)
-    )
-
-
-def accuracy_differences(counts):
-    """DataFrame with student, teacher, accuracy_difference of all ordered pairs, in the order of the table."""
-    student, teacher = np.nonzero(~np.eye(len(counts.models), dtype=bool))
-    names, right = np.array(counts.models), counts.right
-    difference = (right[teacher] - right[student]) / counts.images
-    return pd.DataFrame({"student": names[student], "teacher": names[teacher], "accuracy_difference": difference})
+MEASURES = (
+    measure_network,
+    measure_accuracies,
+    measure_flips,
+    measure_null,
+    measure_consistency,
+    measure_similarity,
+    measure_choices,
+    measure_spread,
+)
 
 
 def _share(name, count, images):

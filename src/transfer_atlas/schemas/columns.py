@@ -13,12 +13,17 @@ def share(name, description):
     return column(name, pa.float64(), description, "fraction")
 
 
-def interval(name, description):
-    """The two bounds of a share: <name>_low and <name>_high."""
-    bounds = (("low", "lower"), ("high", "upper"))
+def bounds(name, description, unit=""):
+    """The two bounds of a column: <name>_low and <name>_high."""
     return [
-        column(f"{name}_{end}", pa.float32(), f"{word} 95 % bound, {description}", "fraction") for end, word in bounds
+        column(f"{name}_{end}", pa.float32(), f"{word} 95 % bound, {description}", unit)
+        for end, word in (("low", "lower"), ("high", "upper"))
     ]
+
+
+def interval(name, description):
+    """The two bounds of a share."""
+    return bounds(name, description, "fraction")
 
 
 def share_with_interval(name, description):

@@ -5,7 +5,7 @@ docs/results.md shows them, made by `python -m transfer_atlas.tools.documentatio
 
 import pyarrow as pa
 
-from transfer_atlas.schemas.columns import column, interval, share, share_with_interval, top_classes
+from transfer_atlas.schemas.columns import bounds, column, interval, share, share_with_interval, top_classes
 from transfer_atlas.schemas.transfers import PAIR, TRANSFER_SCHEMAS
 from transfer_atlas.statistics import TOP_PERCENTS
 
@@ -62,6 +62,7 @@ SCHEMAS = {
         [
             PAIR[0],
             column("teacher", pa.string(), "model that might teach"),
+            column("same_network", pa.bool_(), "one network twice, as complementarity.same_network in the config says"),
             share("student_accuracy", "top-1 accuracy of the student"),
             share("teacher_accuracy", "top-1 accuracy of the teacher"),
             share("accuracy_difference", "teacher minus student"),
@@ -74,20 +75,32 @@ SCHEMAS = {
             *share_with_interval("both_right", "both right"),
             *share_with_interval("both_wrong", "both wrong"),
             *share_with_interval("same_prediction", "both predict the same class, right or wrong"),
+            share("expected_flips", "positive_flips if errors were independent given the difficulty of each image"),
+            column("flips_over_expected", pa.float64(), "positive_flips / expected_flips; null below 6 models"),
+            *bounds("flips_over_expected", "where the null holds, wider above 1"),
+            column(
+                "flips_over_expected_q",
+                pa.float32(),
+                "false discovery rate over all pairs at which it differs from 1 (two-sided)",
+            ),
+            share("difficulty_agreement", "both right or both wrong if independent given the difficulty of each image"),
             column(
                 "error_consistency",
                 pa.float64(),
                 "Cohen's kappa of being right or wrong: 1 same images wrong, 0 as independent errors; null where "
                 "expected_agreement is 1",
             ),
-            *(
-                column(
-                    f"error_consistency_{end}", pa.float32(), f"{word} 95 % bound, normal, from the variance of kappa"
-                )
-                for end, word in (("low", "lower"), ("high", "upper"))
-            ),
+            *bounds("error_consistency", "normal, from the variance of kappa"),
             share("expected_agreement", "both right or both wrong if errors were independent"),
             share("independent_flips", "positive_flips if errors were independent"),
+            column("error_consistency_unbiased", pa.float64(), "the same without the bias of its chance agreement"),
+            column("error_consistency_lowest", pa.float32(), "smallest that two models of these accuracies can have"),
+            column("error_consistency_highest", pa.float32(), "largest that two models of these accuracies can have"),
+            column(
+                "chance_adjusted_similarity",
+                pa.float64(),
+                "agreement of predicted classes: 0 as by chance at these accuracies, 1 equal (CAPA)",
+            ),
             *share_with_interval("oracle_accuracy", "1 - both_wrong: a perfect chooser between the two"),
             *share_with_interval(
                 "confidence_accuracy",

@@ -32,6 +32,14 @@ def check_students(choice, models):
     _check_unique(choice.get("students", []), "config key 'pairs.students'")
 
 
+def check_same_network(groups, models):
+    """Check that config key `complementarity.same_network` groups models of the zoo, each once."""
+    where = "config key 'complementarity.same_network'"
+    named = [name for group in groups for name in group]
+    _check_known(named, models, where)
+    _check_unique(named, where)
+
+
 def _listed_pairs(file, models):
     pairs = [(row.get("student", ""), row.get("teacher", "")) for row in read_sheet(file, ["student", "teacher"])]
     _check_known([name for pair in pairs for name in pair], models, file)
