@@ -9,19 +9,15 @@ from pathlib import Path
 import pandas as pd
 from make_cifar100 import table
 
+from transfer_atlas.complementarity.accepted import accepted_matrix
+from transfer_atlas.complementarity.joint import grow_set
+from transfer_atlas.logits.answers import read_answers
 from transfer_atlas.statistics import TOP_PERCENTS
 from transfer_atlas.store.tables import read_table
 
 RESULTS, IMAGES = Path("results/imagenet_public"), Path("docs/images/imagenet")
-FIGURES = ("complementarity", "flip_entropy", "pair_matrix", "pair_accuracy")
-SAME_NETWORK = (
-    ("densenet121_keras", "densenet121_pytorch"),
-    ("densenet169_keras", "densenet169_pytorch"),
-    ("densenet201_keras", "densenet201_pytorch"),
-    ("resnet50_keras", "resnet50_pytorch"),
-    ("vgg16_keras", "vgg16_pytorch"),
-    ("vgg19_keras", "vgg19_pytorch"),
-)
+NEAR = 0.1  # accuracy difference
+FIGURES = ("complementarity", "flips_over_expected", "flip_entropy", "pair_matrix", "pair_accuracy")
 
 
 def percent(value, digits=2):
@@ -68,17 +64,16 @@ def describe_classes(pairs):
 
 
 def describe_same_networks(pairs):
-    """One architecture with the same kind of weights in two frameworks: flips both ways and error consistency."""
-    found = pairs.set_index(["student", "teacher"])
+    """One architecture in two frameworks: flips both ways, flips over expected, and error consistency."""
     rows = []
-    for one, other in SAME_NETWORK:
-        row = found.loc[(one, other)]
+    for _, row in pairs[pairs["same_network"] & (pairs["student"] < pairs["teacher"])].iterrows():
         low, high = row["error_consistency_low"], row["error_consistency_high"]
         rows.append(
             {
-                "networks": f"{one}, {other}",
+                "networks": f"{row['student']}, {row['teacher']}",
                 "flips of the second for the first (%)": percent(row["positive_flips"]),
                 "of the first for the second (%)": percent(row["negative_flips"]),
+                "flips over expected": with_bounds(row, "flips_over_expected"),
                 "other prediction (%)": percent(1 - row["same_prediction"], 1),
                 "error consistency": f"{row['error_consistency']:.3f} ({low:.3f} to {high:.3f})",
             }
@@ -86,9 +81,90 @@ def describe_same_networks(pairs):
     return table(pd.DataFrame(rows))
 
 
+def with_bounds(row, name):
+    return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
+
+
+def framework(names):
+    return names.str.rpartition("_")[2]
+
+
+def architecture(names):
+    """The kind of network: `densenet` of densenet121_keras."""
+    return names.str.extract(r"^([a-z]+)", expand=False)
+
+
+def describe_chance(pairs):
+    """Flips over expected, and what is significant of it, for groups of pairs that differ in one thing."""
+    near = pairs["accuracy_difference"].abs() < NEAR
+    same_kind = architecture(pairs["student"]) == architecture(pairs["teacher"])
+    same_framework = framework(pairs["student"]) == framework(pairs["teacher"])
+    other = near & ~pairs["same_network"]
+    groups = {
+        "all pairs": near | ~near,
+        "teacher at least 10 points weaker": pairs["accuracy_difference"] <= -NEAR,
+        "teacher at least 10 points stronger": pairs["accuracy_difference"] >= NEAR,
+        "within 10 points, one network twice": near & pairs["same_network"],
+        "within 10 points, one kind of architecture, one framework": other & same_kind & same_framework,
+        "within 10 points, one kind of architecture, two frameworks": other & same_kind & ~same_framework,
+        "within 10 points, two kinds of architecture, one framework": other & ~same_kind & same_framework,
+        "within 10 points, two kinds of architecture, two frameworks": other & ~same_kind & ~same_framework,
+    }
+    rows = []
+    for name, chosen in groups.items():
+        here = pairs[chosen]
+        ratio, sure = here["flips_over_expected"], here["flips_over_expected_q"] < 0.05
+        rows.append(
+            {
+                "pairs": name,
+                "number": f"{len(here):,}",
+                "flips over expected: median (5 to 95 % of the pairs)": f"{ratio.median():.2f} ({ratio.quantile(0.05):.2f} "
+                f"to {ratio.quantile(0.95):.2f})",
+                "significantly above 1 (%)": percent((sure & (ratio > 1)).mean(), 0),
+                "below 1 (%)": percent((sure & (ratio < 1)).mean(), 0),
+            }
+        )
+    return table(pd.DataFrame(rows))
+
+
+def extreme_ratios(pairs, largest, number=4):
+    """The pairs farthest from what is expected, one per unordered pair."""
+    ranked = pairs.sort_values("flips_over_expected", ascending=not largest).head(number)
+    return "; ".join(
+        f"{row['teacher']} for {row['student']} {with_bounds(row, 'flips_over_expected')}"
+        for _, row in ranked.iterrows()
+    )
+
+
+def describe_set(answers, models):
+    """Oracle, vote and choice by confidence of the most accurate network and those that add most."""
+    best = models.loc[models["accuracy"].idxmax(), "model"]
+    grown = grow_set(answers, best, 8)
+    shown = grown[["model", "accuracy", "oracle_accuracy", "vote_accuracy", "confidence_accuracy"]]
+    shown = shown.assign(**{name: shown[name].map(percent) for name in shown.columns[1:]})
+    return table(shown.set_axis(["added", "accuracy (%)", "oracle (%)", "vote (%)", "most confident (%)"], axis=1))
+
+
+def describe_unknown(answers, accepted):
+    """Images that no network is right on, and of how many of these a prediction is accepted by ReaL."""
+    unknown = ~answers.correct.any(axis=0)
+    right, judged = accepted_matrix(answers, accepted)
+    return {
+        "unknown": f"{unknown.sum():,}",
+        "unknown_share": percent(unknown.mean()),
+        "unknown_unlabelled": f"{(unknown & ~judged).sum():,}",
+        "unknown_accepted": f"{(unknown & right.any(axis=0)).sum():,}",
+        "unknown_left": f"{(unknown & judged & ~right.any(axis=0)).sum():,}",
+        "all_right": percent(answers.correct.all(axis=0).mean(), 1),
+    }
+
+
 def main():
     pairs, models = (read_table(RESULTS / f"{name}.parquet") for name in ("complementarity", "models"))
-    kappa = pairs["error_consistency"]
+    kappa, ratio = pairs["error_consistency"], pairs["flips_over_expected"]
+    sure = pairs["flips_over_expected_q"] < 0.05
+    answers = read_answers(str(RESULTS / "predictions/evaluation"))
+    accepted = read_table(RESULTS / "accepted_labels.parquet")["accepted"].tolist()
     ranked = models.sort_values("accuracy", ascending=False)
     zoo = ranked.assign(
         accuracy=[
@@ -123,6 +199,22 @@ def main():
                 (pairs["confidence_accuracy"] - pairs[["student_accuracy", "teacher_accuracy"]].max(axis=1)).median(), 1
             ),
             same=describe_same_networks(pairs),
+            correlation=f"{pairs['positive_flips'].corr(pairs['expected_flips']):.3f}",
+            by_accuracy=percent(pairs["positive_flips"].corr(pairs["independent_flips"]) ** 2, 0),
+            chance=describe_chance(pairs),
+            above_chance=percent((sure & (ratio > 1)).mean(), 0),
+            below_chance=percent((sure & (ratio < 1)).mean(), 0),
+            least_expected=extreme_ratios(pairs, largest=False),
+            most_expected=extreme_ratios(pairs, largest=True),
+            kappa_highest=f"{pairs['error_consistency_highest'].min():.2f}",
+            judged=f"{pairs['accepted_images'].iloc[0]:,}",
+            accepted_lowest=percent(pairs["accepted_flips"].min()),
+            accepted_median=percent(pairs["accepted_flips"].median()),
+            accepted_low=percent(pairs["student_accepted"].min(), 0),
+            accepted_middle=percent(pairs["student_accepted"].median(), 0),
+            accepted_high=percent(pairs["student_accepted"].max(), 0),
+            grown=describe_set(answers, models),
+            **describe_unknown(answers, accepted),
             zoo=table(zoo[["model", "accuracy"]].rename(columns={"accuracy": "accuracy (%), standard error"})),
         )
     )

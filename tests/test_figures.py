@@ -23,6 +23,7 @@ TABLES = {figure: tables for figure, (_, tables) in figures_of(SCHEMAS).items()}
 NEEDS_MORE = (
     "a correlation needs three transfers with a teacher and a result",
     "a regression needs four students and two transfers per property",
+    "no expected flips: they need six models that are neither always right nor always wrong",
 )
 OF_PAIRS = [
     figure

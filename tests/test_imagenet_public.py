@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
+from transfer_atlas.complementarity.accepted import accepted_matrix, read_accepted_labels
 from transfer_atlas.complementarity.imported import import_predictions, write_predictions
 from transfer_atlas.complementarity.pair_table import compare_models
-from transfer_atlas.datasets.imagenet_public import convert, take_repository
+from transfer_atlas.datasets.imagenet_public import convert, convert_real_labels, take_repository
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import read_answers
 
@@ -92,3 +93,41 @@ def test_accuracies_are_the_published_ones():
     imported = import_predictions([str(ANSWERS / f"{name}.parquet") for name in published], COLUMNS, "fail")
     found = dict(zip(imported.models["model"], imported.models["accuracy"], strict=True))
     assert {name: round(accuracy, 4) for name, accuracy in found.items()} == published
+
+
+def test_real_labels_are_in_the_order_of_the_ids(tmp_path):
+    lists = [[number % 7, 9] if number % 3 else [] for number in range(50_000)]
+    (tmp_path / "real.json").write_text(json.dumps(lists))
+    table = convert_real_labels(tmp_path / "real.json")
+    assert table["image"].iloc[[0, -1]].tolist() == ["ILSVRC2012_val_00000001", "ILSVRC2012_val_00050000"]
+    assert table["accepted"].tolist() == lists
+    (tmp_path / "real.json").write_text("[[1]]")
+    with pytest.raises(InputError, match="labels of 1 images instead of 50,000"):
+        convert_real_labels(tmp_path / "real.json")
+
+
+@needs_answers
+def test_accepted_labels_and_chance_of_public_networks(tmp_path):
+    """What the ReaL labels and the difficulty null say of all 34 networks, beside brute force and earlier numbers."""
+    files = sorted(map(str, ANSWERS.glob("*.parquet")))
+    imported = import_predictions(files, COLUMNS, "fail")
+    write_predictions(imported, tmp_path / "p", {})
+    file, columns = str(ANSWERS.parent / "real_labels.parquet"), {"image": "image", "accepted": "real_labels"}
+    accepted = read_accepted_labels(file, columns, None, imported.images, imported.classes)["accepted"].tolist()
+    answers = read_answers(str(tmp_path / "p"))
+    pairs = compare_models(answers, same_network=[["densenet121_keras", "densenet121_pytorch"]], accepted=accepted)
+    assert pairs["accepted_images"].iloc[0] == 46_837
+    assert round(pairs["accepted_flips"].min(), 4) == 0.0245
+    assert pairs["student_accepted"].agg(["min", "max"]).round(2).tolist() == [0.05, 0.39]
+    right, judged = accepted_matrix(answers, accepted)
+    row = pairs.set_index(["student", "teacher"]).loc[("vgg16_keras", "xception_keras")]
+    s, t = (answers.models.index(name) for name in ("vgg16_keras", "xception_keras"))
+    assert row["accepted_flips"] == (~right[s] & right[t])[judged].mean()
+    # the null explains the flips, and one architecture twice has the fewest for it
+    assert np.corrcoef(pairs["positive_flips"], pairs["expected_flips"])[0, 1] > 0.98
+    assert pairs["flips_over_expected"].median() == pytest.approx(1, abs=0.01)
+    fewest = pairs.loc[pairs["flips_over_expected"].idxmin()]
+    assert {fewest["student"].split("_")[0], fewest["teacher"].split("_")[0]} < {
+        f"densenet{n}" for n in (121, 169, 201)
+    }
+    assert pairs.loc[pairs["same_network"], "flips_over_expected"].max() < 0.65

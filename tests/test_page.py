@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 from transfer_atlas.complementarity.compare import compare
+from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.page.atlas import build_page
 
@@ -79,6 +80,10 @@ def study(models=6, images=1237, classes=7, seed=0):
     return answers, described, pd.DataFrame({"model": names, "family": None, "parameters": 1_000_000})
 
 
+def page_of(answers, classes, models, deltas=None):
+    return build_page("x", answers, classes, models, compare_models(answers), deltas)
+
+
 def pair_of(answers, student, teacher, chosen):
     """What the table of a pair shows, by brute force."""
     a, b = answers.correct[student][chosen], answers.correct[teacher][chosen]
@@ -87,14 +92,17 @@ def pair_of(answers, student, teacher, chosen):
 
 def test_a_pair_and_its_team_equal_brute_force(chromium):
     answers, classes, models = study()
-    tables, _, title = chromium(build_page("x", answers, classes, models), student="model2.t", teacher=MARKUP)
+    tables, _, title = chromium(page_of(answers, classes, models), student="model2.t", teacher=MARKUP)
     assert title == "Transfer Atlas: x"  # no name was read as markup
     everything = np.ones(len(answers.labels), bool)
     assert [row[1] for row in tables["pair"][1:5]] == pair_of(answers, 2, 0, everything)
     pairs = compare({f"m{number}": row for number, row in enumerate(answers.prediction)}, answers.labels)
     row = pairs.set_index(["student", "teacher"]).loc[("m2", "m0")]
-    assert float(tables["pair"][5][2]) == pytest.approx(row["error_consistency"], abs=5e-5)
-    assert float(tables["pair"][6][2]) == pytest.approx(row["flip_entropy"], abs=5e-5)
+    shown = {line[0]: line[2] for line in tables["pair"]}
+    assert float(shown["error consistency"]) == pytest.approx(row["error_consistency"], abs=5e-5)
+    assert float(shown["flip entropy (nats)"]) == pytest.approx(row["flip_entropy"], abs=5e-5)
+    expected = float(shown["positive flips over expected, on all images"])
+    assert expected == pytest.approx(row["flips_over_expected"], abs=0.0051)
     assert [line[0] for line in tables["teachers"][1:]].count(MARKUP) == 1
     for line in tables["teachers"][1:]:
         teacher = answers.models.index(line[0])
@@ -131,7 +139,7 @@ def test_a_subset_of_classes_and_of_difficulty_changes_every_number(chromium):
     right = answers.correct.sum(axis=0)
     chosen = np.isin(answers.labels, [0, 1, 4]) & (right >= 1) & (right <= 4)
     address = {"student": "model1.t", "teacher": "model3.t", "classes": "0.1.4", "least": 1, "most": 4}
-    tables, texts, _ = chromium(build_page("x", answers, classes, models), **address)
+    tables, texts, _ = chromium(page_of(answers, classes, models), **address)
     assert texts["status"] == f"{chosen.sum():,} of 1,237 images."
     assert [row[1] for row in tables["pair"][1:5]] == pair_of(answers, 1, 3, chosen)
     assert float(tables["team"][1][2]) == pytest.approx(100 * answers.correct[1][chosen].mean(), abs=0.0051)
@@ -140,9 +148,10 @@ def test_a_subset_of_classes_and_of_difficulty_changes_every_number(chromium):
 def test_two_models_and_a_class_without_images(chromium):
     answers, classes, models = study(models=2, images=200)
     classes = pd.concat([classes, pd.DataFrame({"class": [7], "name": ["empty"], "images": [0]})], ignore_index=True)
-    tables, _, _ = chromium(build_page("x", answers, classes, models))
+    tables, _, _ = chromium(page_of(answers, classes, models))
     assert [row[1] for row in tables["pair"][1:5]] == pair_of(answers, 0, 1, np.ones(200, bool))
-    _, texts, _ = chromium(build_page("x", answers, classes, models), classes="7")
+    assert "positive flips over expected, on all images" not in [line[0] for line in tables["pair"]]
+    _, texts, _ = chromium(page_of(answers, classes, models), classes="7")
     assert texts["status"] == "No image is left; choose other classes or numbers of models."
 
 
@@ -152,7 +161,7 @@ def test_measured_transfers_and_their_command_are_shown(chromium):
         {"method": ["kl", "kl", "self"], "student": "model1.t", "teacher": ["model2.t", "gone.t", None]}
     )
     deltas = deltas.assign(delta=0.0123, delta_low=0.01, delta_high=0.02)
-    page = build_page("x", answers, classes, models, deltas)
+    page = page_of(answers, classes, models, deltas)
     tables, _, _ = chromium(page, student="model1.t", teacher="model2.t", measure="delta:kl")
     (line,) = (line for line in tables["teachers"] if line[0] == "model2.t")
     assert line[-1] == "+1.23 (kl)"
@@ -169,12 +178,12 @@ def test_public_networks_on_imagenet(chromium):
     answers = read_answers(str(folder))
     named = (read_table(folder.parents[1] / f"{name}.parquet") for name in ("classes", "models"))
     student, teacher = answers.models[3], answers.models[20]
-    tables, _, _ = chromium(build_page("x", answers, *named), student=student, teacher=teacher)
+    tables, _, _ = chromium(page_of(answers, *named), student=student, teacher=teacher)
     assert [row[1] for row in tables["pair"][1:5]] == pair_of(answers, 3, 20, np.ones(50_000, bool))
     check_team(answers, tables["team"], 3)
 
 
 def test_the_same_data_give_the_same_page():
     answers, classes, models = study()
-    assert build_page("x", answers, classes, models) == build_page("x", answers, classes, models)
-    assert "PREDICTIONS@" not in build_page("x", answers, classes, models)
+    assert page_of(answers, classes, models) == page_of(answers, classes, models)
+    assert "PREDICTIONS@" not in page_of(answers, classes, models)

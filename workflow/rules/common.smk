@@ -42,6 +42,10 @@ config["headline"] = SUMMARY.read_text() if SUMMARY.exists() else ""
 ZOO = {}
 GEOMETRY = {}
 CONTENTS = contents.Contents(".snakemake/transfer_atlas/contents.json")
+# several right classes per image, in studies of imported predictions that have them
+ACCEPTED = ["<results>/accepted_labels.parquet"] * (
+    "accepted_labels" in config.get("predictions", {})
+)
 METHODS = config.get("transfer", {}).get("methods", {})
 
 # every table that `all` makes, and whether this study has it

@@ -43,6 +43,7 @@ rule compare_models:
     input:
         predictions=PREDICTIONS,
         embeddings=rules.embed_classes.output,
+        accepted=ACCEPTED,
     output:
         complementarity="<results>/complementarity.parquet",
         flips_by_class="<results>/flips_by_class.parquet",

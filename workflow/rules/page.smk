@@ -2,7 +2,7 @@
 
 INPUTS
     PREDICTIONS  predictions of all models on the evaluation images
-    <results>/classes.parquet, models.parquet, deltas.parquet where the study has it
+    <results>/classes.parquet, models.parquet, complementarity.parquet, deltas.parquet where the study has it
 
 OUTPUTS
     atlas  <results>/atlas.html
@@ -18,6 +18,7 @@ rule atlas:
         predictions=PREDICTIONS,
         classes="<results>/classes.parquet",
         models="<results>/models.parquet",
+        pairs="<results>/complementarity.parquet",
         deltas=["<results>/deltas.parquet"] * ("deltas" in TABLES),
     output:
         "<results>/atlas.html",

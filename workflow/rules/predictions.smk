@@ -7,6 +7,7 @@ OUTPUTS
     import_predictions  <results>/predictions/evaluation/{model}.parquet, one row per image
                         <results>/models.parquet, accuracy, exclusions and remarks
                         <results>/classes.parquet, name and images per class
+                        <results>/accepted_labels.parquet, where predictions.accepted_labels is given
 """
 
 # a folder: only its job knows which models are in it
@@ -21,12 +22,17 @@ LABELS_FILE = checked(
     prediction_sources.labels_file, config["predictions"], PREDICTION_FILES
 )
 
+# several right classes per image; None where the study has no such file
+ACCEPTED_FILE = checked(prediction_sources.accepted_labels_file, config["predictions"])
+READ_FILES = [file for file in (LABELS_FILE, ACCEPTED_FILE) if file]
+
 
 rule import_predictions:
     input:
         # braces in a path are no wildcards
         files=[file.replace("{", "{{").replace("}", "}}") for file in PREDICTION_FILES],
     output:
+        **{"accepted": ACCEPTED[0]} if ACCEPTED else {},
         predictions=directory("<results>/predictions/evaluation"),
         models="<results>/models.parquet",
         classes="<results>/classes.parquet",
@@ -38,8 +44,9 @@ rule import_predictions:
     params:
         columns=lookup("predictions/columns", within=config),
         labels=LABELS_FILE,
+        accepted_labels=ACCEPTED_FILE,
         image_pattern=config["predictions"].get("image_pattern"),
-        contents=CONTENTS.of_files(PREDICTION_FILES + [LABELS_FILE] * bool(LABELS_FILE)),
+        contents=CONTENTS.of_files(PREDICTION_FILES + READ_FILES),
         code=code_of("import_predictions"),
     script:
         "../scripts/import_predictions.py"

@@ -10,5 +10,7 @@ with logged(snakemake.log[0]):
 
     inputs = snakemake.input
     answers, deltas = read_answers(inputs.predictions), [read_table(path) for path in inputs.deltas]
-    page = build_page(snakemake.params.study, answers, read_table(inputs.classes), read_table(inputs.models), *deltas)
+    classes, models = read_table(inputs.classes), read_table(inputs.models)
+    pairs = read_table(inputs.pairs, ["student", "teacher", "flips_over_expected"])
+    page = build_page(snakemake.params.study, answers, classes, models, pairs, *deltas)
     save_text(snakemake.output[0], page)

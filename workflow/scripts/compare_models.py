@@ -9,13 +9,14 @@ with logged(snakemake.log[0]):
     from transfer_atlas.logits.answers import read_answers
     from transfer_atlas.store.arrays import open_array
     from transfer_atlas.store.provenance import Provenance
-    from transfer_atlas.store.tables import write_chunks, write_table
+    from transfer_atlas.store.tables import read_table, write_chunks, write_table
 
     numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
     examples, same_network = snakemake.params.examples, snakemake.params.same_network
     inputs, outputs = snakemake.input, snakemake.output
     provenance = Provenance(examples=examples, same_network=same_network)
     answers, embeddings = read_answers(inputs.predictions), open_array(inputs.embeddings[0])
-    chunks, flips_by_class = compare_in_chunks(answers, embeddings, examples, same_network)
+    accepted = read_table(inputs.accepted[0])["accepted"].tolist() if inputs.accepted else None
+    chunks, flips_by_class = compare_in_chunks(answers, embeddings, examples, same_network, accepted)
     write_chunks(chunks, "complementarity", outputs.complementarity, provenance.record())
     write_table(flips_by_class, "flips_by_class", outputs.flips_by_class, provenance.record())

@@ -38,6 +38,20 @@ def _tiles(models):
 
 
 @njit(parallel=True, cache=True)
+def count_common(first, second):
+    """Bits that are set in a row of the first and a row of the second: int32 [models, models] of uint64 [models, words]."""
+    models, words = first.shape
+    common = np.empty((models, models), np.int32)
+    for i in prange(models):
+        for j in range(models):
+            count = 0
+            for word in range(words):
+                count += popcount(first[i, word] & second[j, word])
+            common[i, j] = count
+    return common
+
+
+@njit(parallel=True, cache=True)
 def count_same(planes, images):
     """Images on which two models predict the same class, for all pairs.
 

@@ -70,10 +70,11 @@ def decide_classes(texts):
     """
     if all(INTEGER.fullmatch(text) for text in texts):
         return {text: int(Decimal(text)) for text in texts}
-    return {text: _name(text) for text in texts}
+    return {text: class_name(text) for text in texts}
 
 
-def _name(text):
+def class_name(text):
+    """The class that a text means among names."""
     if INTEGER.fullmatch(text):
         return text.split(".")[0].removeprefix("+")
     return text.capitalize() if text.lower() in ("true", "false") else text

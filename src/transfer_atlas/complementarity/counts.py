@@ -6,6 +6,8 @@ import numpy as np
 from scipy.special import xlogy
 
 from transfer_atlas.complementarity import agreement_kernels, flip_kernels
+from transfer_atlas.complementarity.accepted import accepted_matrix
+from transfer_atlas.complementarity.bits import pack_bits
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
 from transfer_atlas.complementarity.nulls import difficulty_null
 from transfer_atlas.statistics import TOP_PERCENTS
@@ -30,6 +32,10 @@ class PairCounts:
         expected_flips, expected_flips_error, expected_flips_q: of nulls.DifficultyNull.
         null_quantile: its quantile.
         network: int [models], models with the same number are one network.
+        accepted_images: number of images with accepted labels, or None, as are the next three without them.
+        accepted_flips: int32, of these, no accepted class predicted by the student and one by the teacher.
+        judged_flips: int32, positive flips on these images.
+        student_accepted: int32, of judged_flips, the student's prediction is accepted too.
     """
 
     models: list[str]
@@ -47,6 +53,10 @@ class PairCounts:
     expected_flips_q: np.ndarray
     null_quantile: float
     network: np.ndarray
+    accepted_images: int | None = None
+    accepted_flips: np.ndarray | None = None
+    judged_flips: np.ndarray | None = None
+    student_accepted: np.ndarray | None = None
 
     def of_students(self, first, last):
         """The same for the rows of students `first` to `last - 1`, as a dict."""
@@ -57,7 +67,7 @@ class PairCounts:
         }
 
 
-def count_pairs(answers, embeddings=None, same_network=()):
+def count_pairs(answers, embeddings=None, same_network=(), accepted=None):
     """Count everything that the complementarity table needs, for all ordered pairs.
 
     Positive flips are the images that the student gets wrong and the teacher right.
@@ -66,6 +76,7 @@ def count_pairs(answers, embeddings=None, same_network=()):
         answers: Answers of at least one model.
         embeddings: float [classes, dims], one row per class, or None; cosines of rows are class similarities.
         same_network: groups of models that are one network, as in the config.
+        accepted: lists of the classes that count as right, as many as images; None where only the label does.
 
     Returns:
         PairCounts.
@@ -95,6 +106,7 @@ def count_pairs(answers, embeddings=None, same_network=()):
         expected_flips_q=null.q,
         null_quantile=null.quantile,
         network=_number_networks(answers.models, same_network),
+        **_count_accepted(answers, accepted),
     )
 
 
@@ -106,6 +118,21 @@ def _relative_similarity(packed, top_classes, embeddings, images_of_class):
     blocks = flip_kernels.block_embeddings(unit)
     cosines = flip_kernels.similarity_of_top_classes(*packed, top_classes, blocks)
     return cosines / mean_cosine(unit[images_of_class > 0]) - 1
+
+
+def _count_accepted(answers, accepted):
+    """Fields of PairCounts on images that have accepted labels; none without."""
+    if accepted is None:
+        return {}
+    right_too, judged = accepted_matrix(answers, accepted)
+    right, wrong = (pack_bits(bits & judged) for bits in (answers.correct, ~answers.correct))
+    too, neither = (pack_bits(bits & judged) for bits in (right_too, ~right_too))
+    return {
+        "accepted_images": int(judged.sum()),
+        "accepted_flips": agreement_kernels.count_common(neither, too),
+        "judged_flips": agreement_kernels.count_common(wrong, right),
+        "student_accepted": agreement_kernels.count_common(wrong & too, right),
+    }
 
 
 def _number_networks(models, same_network):

@@ -35,6 +35,11 @@ class Imported:
     classes: pd.DataFrame
     fingerprint: str
 
+    @property
+    def images(self):
+        """Series of the ids of the images."""
+        return next(iter(self.predictions.values()))["image"]
+
 
 def import_predictions(files, columns, on_error, labels=None, image_pattern=None):
     """Take over predictions made elsewhere.

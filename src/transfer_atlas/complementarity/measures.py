@@ -90,6 +90,17 @@ def measure_network(pairs):
     return {"same_network": network[pairs.student] == network[pairs.teacher]}
 
 
+def measure_accepted(pairs):
+    """Flips by labels of which several may be right (ReaL), and how many of the flips they call the student right in."""
+    counts, rows, missing = pairs.counts, pairs.rows, np.full(len(pairs.student), np.nan)
+    if counts.accepted_images is None:
+        return {"accepted_flips": missing, "student_accepted": missing, "accepted_images": None}
+    with np.errstate(invalid="ignore"):
+        too = rows["student_accepted"] / rows["judged_flips"]
+    share = rows["accepted_flips"] / counts.accepted_images
+    return {"accepted_flips": share, "student_accepted": too, "accepted_images": counts.accepted_images}
+
+
 def measure_null(pairs):
     """Positive flips and agreement against what two models of these accuracies would show on images of this difficulty.
 
@@ -200,6 +211,7 @@ MEASURES = (
     measure_network,
     measure_accuracies,
     measure_flips,
+    measure_accepted,
     measure_null,
     measure_consistency,
     measure_similarity,

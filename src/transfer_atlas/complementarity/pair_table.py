@@ -33,12 +33,12 @@ def tabulate_chunks(counts, rows=200_000):
         yield tabulate_pairs(counts, first, min(first + step, len(counts.models)))
 
 
-def compare_models(answers, embeddings=None, same_network=()):
+def compare_models(answers, embeddings=None, same_network=(), accepted=None):
     """The whole complementarity table; arguments as in `count_pairs`."""
-    return tabulate_pairs(count_pairs(answers, embeddings, same_network))
+    return tabulate_pairs(count_pairs(answers, embeddings, same_network, accepted))
 
 
-def compare_in_chunks(answers, embeddings, examples, same_network=()):
+def compare_in_chunks(answers, embeddings, examples, same_network=(), accepted=None):
     """Compare all ordered pairs with the memory of a part of their table.
 
     Args:
@@ -46,6 +46,7 @@ def compare_in_chunks(answers, embeddings, examples, same_network=()):
         embeddings: as in `count_pairs`.
         examples: rules of the example pairs, as in `choose_examples`.
         same_network: as in `count_pairs`.
+        accepted: as in `count_pairs`.
 
     Returns:
         (chunks, flips_by_class): iterator over the parts of the complementarity table, and the flips_by_class table.
@@ -53,7 +54,7 @@ def compare_in_chunks(answers, embeddings, examples, same_network=()):
     Raises:
         InputError: as `choose_examples` and `count_pairs` do.
     """
-    counts = count_pairs(answers, embeddings, same_network)
+    counts = count_pairs(answers, embeddings, same_network, accepted)
     return tabulate_chunks(counts), count_flips_by_class(
         answers, choose_examples(accuracy_differences(counts), examples)
     )

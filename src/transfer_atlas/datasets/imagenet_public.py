@@ -2,9 +2,11 @@
 
     python -m transfer_atlas.datasets.imagenet_public data/imagenet_public
 
-Clones two public repositories, or takes clones that lie in the folder already, and writes one Parquet file per network.
-The predictions and probabilities of the five first classes are from cgnorthcutt/benchmarking-keras-pytorch (MIT), labels
-and file names from cleanlab/label-errors (Apache-2.0). Both are pinned by commit, which is a checksum of their content.
+Clones three public repositories, or takes clones that lie in the folder already, and writes one Parquet file per network,
+and the ReaL labels into the folder `accepted`. The predictions and probabilities of the five first classes are from
+cgnorthcutt/benchmarking-keras-pytorch (MIT), labels and file names from cleanlab/label-errors (Apache-2.0), the labels that
+people accepted from google-research/reassessed-imagenet (Apache-2.0; Beyer et al. 2020, "Are we done with ImageNet?"). All
+are pinned by commit, which is a checksum of their content.
 """
 
 import json
@@ -23,7 +25,9 @@ REPOSITORIES = {
         "74df938db0f266947abedb2ec9f741af65e2d8ed",
     ),
     "label-errors": ("https://github.com/cleanlab/label-errors", "6d5d6b31"),
+    "reassessed-imagenet": ("https://github.com/google-research/reassessed-imagenet", "bcd006fe"),
 }
+IMAGES = 50_000
 FRAMEWORKS = ("keras", "pytorch")
 
 
@@ -34,9 +38,11 @@ def write_predictions(folder):
         InputError: a repository is not there and cannot be cloned, or is at another commit.
     """
     folder = Path(folder)
-    answers, labels = (take_repository(folder, name) for name in REPOSITORIES)
+    answers, labels, reassessed = (take_repository(folder, name) for name in REPOSITORIES)
     for name, table in convert(answers, labels):
         table.to_parquet(folder / f"{name}.parquet", index=False)
+    (folder / "accepted").mkdir(exist_ok=True)
+    convert_real_labels(reassessed / "real.json").to_parquet(folder / "accepted/real_labels.parquet", index=False)
 
 
 def take_repository(folder, name):
@@ -101,6 +107,22 @@ def convert(answers, labels):
             }
         )
         yield f"{path.name.split(f'_{framework}_')[0]}_{framework}", table
+
+
+def convert_real_labels(file):
+    """DataFrame with image and accepted, a list of classes that may be empty, from ReaL's list in the order of ImageNet's ids.
+
+    Raises:
+        InputError: the file is not there or is no list of 50,000 lists.
+    """
+    try:
+        lists = json.loads(Path(file).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from None
+    if len(lists) != IMAGES:
+        raise InputError(f"{file}: labels of {len(lists):,} images instead of {IMAGES:,}")
+    names = [f"ILSVRC2012_val_{number:08d}" for number in range(1, IMAGES + 1)]
+    return pd.DataFrame({"image": names, "accepted": [[int(label) for label in labels] for labels in lists]})
 
 
 if __name__ == "__main__":

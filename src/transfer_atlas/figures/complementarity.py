@@ -27,7 +27,10 @@ def plot_complementarity(complementarity):
         ax.set_xlabel("accuracy difference, teacher - student (points)")
         ax.set_ylabel("complementary knowledge\n(% of evaluation images)")
         ax.set_ylim(bottom=0)
-        ax.set_title(f"{len(flips):,} ordered pairs, {complementarity['images'].iloc[0]:,} images", loc="left")
+        title = f"{len(flips):,} ordered pairs, {complementarity['images'].iloc[0]:,} images"
+        if complementarity["accepted_flips"].notna().any():
+            title += f"\nby accepted labels: minimum {100 * complementarity['accepted_flips'].min():.1f} %"
+        ax.set_title(title, loc="left")
     return figure
 
 

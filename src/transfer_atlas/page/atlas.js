@@ -7,11 +7,15 @@ const points = (share) => `${share >= 0 ? "+" : ""}${(100 * share).toFixed(2)}`;
 const name = (model) => facts.models[model].name;
 const state = { student: 0, teacher: 1, measure: "flips", order: "accuracy", classes: [], least: 0, most: facts.models.length };
 const view = { scale: 1, x: 0, y: 0 };
-let rows = [], predictions = null, counts = null, mask = null, images = 0, accuracy = [], pairs = [];
+let rows = [], ratios = null, predictions = null, counts = null, mask = null, images = 0, accuracy = [], pairs = [];
 
 const MEASURES = {
   flips: { title: "complementary knowledge", unit: percent, value: (pair) => pair.teacher_only / pair.images,
     meaning: "Complementary knowledge (positive flips): share of the images that the teacher predicts correctly and the student does not." },
+  // its logarithm, so that half and twice are equally far from 1
+  expected: { title: "flips over expected", unit: (value) => (2 ** value).toFixed(2), diverging: true,
+    value: (pair, student, teacher) => Math.log2(overExpected(student, teacher)),
+    meaning: "Complementary knowledge over what two models of these accuracies would show that err independently given how difficult each image is; on all evaluation images." },
   difference: { title: "accuracy difference", unit: points, diverging: true, value: (pair) => (pair.teacher_only - pair.student_only) / pair.images,
     meaning: "Accuracy of the teacher minus that of the student, in points." },
   consistency: { title: "error consistency", unit: (value) => value.toFixed(3), value: consistency,
@@ -29,6 +33,11 @@ for (const method of new Set(facts.deltas.map((row) => row[0]))) {
       value: (pair, student, teacher) => known.get(`${student} ${teacher}`) ?? NaN,
       meaning: `Transfer delta of ${method} in points, measured on all evaluation images: the student's accuracy after the transfer minus before.` };
   }
+}
+
+// Positive flips over expected ones; stored in parts of 1 / 10,000, 0 where there is none.
+function overExpected(student, teacher) {
+  return (ratios && ratios[student * rows.length + teacher] / 10000) || NaN;
 }
 
 function readAddress() {
@@ -196,6 +205,7 @@ function showPair() {
     ["only the teacher is correct (positive flips)", ...shown(pair.teacher_only)],
     ["only the student is correct (negative flips)", ...shown(pair.student_only)],
     ["both are correct", ...shown(pair.both)], ["neither is correct", ...shown(pair.neither)],
+    ...(ratios ? [["positive flips over expected, on all images", "", overExpected(student, teacher).toFixed(2)]] : []),
     ["error consistency", "", consistency(pair).toFixed(4)],
     ["flip entropy (nats)", "", MEASURES.entropy.value(pair, student, teacher).toFixed(4)],
   ]);
@@ -339,10 +349,12 @@ async function start() {
   element("size").textContent = `${facts.models.length} models, ${facts.images.toLocaleString("en")} evaluation images, ${facts.classes.length} classes`;
   const option = (value, text) => { const made = document.createElement("option"); made.value = value; if (text !== undefined) made.textContent = text; return made; };
   element("names").append(...facts.models.map((model) => option(model.name)));
+  if (!element("expected").textContent) delete MEASURES.expected;
   element("measure").append(...Object.entries(MEASURES).map(([key, measure]) => option(key, measure.title)));
   element("classes").append(...facts.classes.map((label, number) => option(number, label.name)));
   const words = facts.starts[facts.starts.length - 1], cut = (array, length) => facts.models.map((_, model) => array.subarray(model * length, (model + 1) * length));
   rows = cut(await unpack(element("correct").textContent, Uint32Array), words);
+  if (MEASURES.expected) ratios = await unpack(element("expected").textContent, Uint16Array);
   if (element("predictions").textContent) predictions = cut(await unpack(element("predictions").textContent, Uint16Array), words * 32);
   counts = countModels(rows);
   readAddress();

@@ -10,10 +10,11 @@ import pandas as pd
 
 WORD = 32  # bits
 MOST_PREDICTIONS = 8_000_000  # models x images; with more the page holds no predictions, and no vote
+RATIO_STEPS = 10_000  # a ratio of flips is stored in such parts of 1, in 16 bits; 0 where there is none
 PARTS = ("atlas.css", "bits.js", "atlas.js")
 
 
-def build_page(study, answers, classes, models, deltas=None):
+def build_page(study, answers, classes, models, pairs, deltas=None):
     """Write the page of a study: correctness of all models, packed, and the script that compares them.
 
     Args:
@@ -21,6 +22,7 @@ def build_page(study, answers, classes, models, deltas=None):
         answers: Answers of all compared models.
         classes: the classes table.
         models: the models table.
+        pairs: columns student, teacher and flips_over_expected of the complementarity table.
         deltas: the deltas table; None where the study has no transfers.
 
     Returns:
@@ -36,6 +38,8 @@ def build_page(study, answers, classes, models, deltas=None):
         "deltas": _deltas(answers.models, deltas),
     }
     arrays = {"correct": _packed(answers.correct, slots, starts[-1])}
+    if pairs["flips_over_expected"].notna().any():
+        arrays["expected"] = _ratios(answers.models, pairs)
     if answers.prediction.size <= MOST_PREDICTIONS:
         predictions = np.zeros((len(answers.models), starts[-1] * WORD), np.uint16)
         predictions[:, slots] = answers.prediction
@@ -49,7 +53,7 @@ def build_page(study, answers, classes, models, deltas=None):
         "FACTS": json.dumps(facts, allow_nan=False).replace("<", "\\u003c"),
         **{name.upper(): _compressed(array) for name, array in arrays.items()},
     }
-    for name in ("FACTS", "CORRECT", "PREDICTIONS", "STYLE", "SCRIPT"):
+    for name in ("FACTS", "CORRECT", "EXPECTED", "PREDICTIONS", "STYLE", "SCRIPT"):
         page = page.replace(f"@{name}@", replaced.get(name, ""))
     return page
 
@@ -70,6 +74,13 @@ def _packed(correct, slots, words):
     bits = np.zeros((len(correct), words * WORD), bool)
     bits[:, slots] = correct
     return np.packbits(bits, axis=1, bitorder="little").view("<u4")
+
+
+def _ratios(models, pairs):
+    """Positive flips over expected ones, uint16 [students, teachers] in steps of 1 / RATIO_STEPS."""
+    ratios = pairs.pivot(index="student", columns="teacher", values="flips_over_expected")
+    steps = np.rint(ratios.reindex(index=models, columns=models).to_numpy() * RATIO_STEPS)
+    return np.nan_to_num(steps).clip(max=np.iinfo(np.uint16).max).astype("<u2")
 
 
 def _compressed(array):

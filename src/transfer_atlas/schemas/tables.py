@@ -58,6 +58,12 @@ SCHEMAS = {
             column("images", pa.int64(), "evaluation images of the class"),
         ]
     ),
+    "accepted_labels": pa.schema(
+        [
+            column("image", pa.string(), "id of the image"),
+            column("accepted", pa.list_(pa.int32()), "classes that count as right; empty where none was accepted"),
+        ]
+    ),
     "complementarity": pa.schema(
         [
             PAIR[0],
@@ -72,6 +78,13 @@ SCHEMAS = {
             ),
             *share_with_interval("positive_flips", "student wrong and teacher right: the complementary knowledge"),
             *share_with_interval("negative_flips", "student right and teacher wrong"),
+            share(
+                "accepted_flips",
+                "no accepted class predicted by the student and one by the teacher, of accepted_images; null without them",
+            ),
+            share(
+                "student_accepted", "of the positive flips on accepted_images, the student's prediction accepted too"
+            ),
             *share_with_interval("both_right", "both right"),
             *share_with_interval("both_wrong", "both wrong"),
             *share_with_interval("same_prediction", "both predict the same class, right or wrong"),
@@ -110,6 +123,7 @@ SCHEMAS = {
             column("effective_classes", pa.float64(), "exp(flip_entropy), 0 without flips", "classes"),
             *(field for percent in TOP_PERCENTS for field in top_classes(percent)),
             column("images", pa.int64(), "evaluation images that the shares refer to"),
+            column("accepted_images", pa.int64(), "of these, images with an accepted label; null without such labels"),
         ]
     ),
     "flips_by_class": pa.schema(

@@ -6,6 +6,7 @@ The figure NAME is `plot_NAME` in `figures/NAME.py`, with the caption `workflow/
 FIGURES = {
     "Complementarity": {
         "complementarity": ["complementarity"],
+        "flips_over_expected": ["complementarity"],
         "flips_by_class": ["flips_by_class"],
         "flip_entropy": ["complementarity", "classes"],
         "class_similarity": ["complementarity"],

@@ -59,10 +59,23 @@ def labels_file(predictions, files):
                 f"predictions.files: the array {arrays[0]} has no labels; name a file of them in predictions.labels"
             )
         return None
-    file = Path(predictions["labels"]).expanduser()
+    return _check_table(predictions, "labels", (*TABLE_SUFFIXES, ".npy"))
+
+
+def accepted_labels_file(predictions):
+    """The file of `predictions.accepted_labels`, or None.
+
+    Raises:
+        InputError: the file does not exist, or is no table.
+    """
+    return _check_table(predictions, "accepted_labels", TABLE_SUFFIXES) if "accepted_labels" in predictions else None
+
+
+def _check_table(predictions, key, suffixes):
+    file = Path(predictions[key]).expanduser()
     if not file.is_file():
-        raise InputError(f"predictions.labels: no file {file}")
-    if not file.name.lower().endswith((*TABLE_SUFFIXES, ".npy")):
-        raise InputError(f"predictions.labels: {file} is none of {', '.join((*TABLE_SUFFIXES, '.npy'))}")
+        raise InputError(f"predictions.{key}: no file {file}")
+    if not file.name.lower().endswith(suffixes):
+        raise InputError(f"predictions.{key}: {file} is none of {', '.join(suffixes)}")
     refuse_lfs_pointer(file)
     return str(file)

@@ -95,6 +95,7 @@ PATHS = {
     "predictions": "results/<study>/predictions/<split>/<model>.parquet",
     "models": "results/<study>/models.parquet",
     "classes": "results/<study>/classes.parquet",
+    "accepted_labels": "results/<study>/accepted_labels.parquet",
     "complementarity": "results/<study>/complementarity.parquet",
     "flips_by_class": "results/<study>/flips_by_class.parquet",
     "pairs": "results/<study>/pairs.parquet",

@@ -1,0 +1,56 @@
+"""What several models know together: an oracle, a vote and a choice by confidence over a growing set of models."""
+
+import numpy as np
+import pandas as pd
+
+
+def grow_set(answers, first, size):
+    """Add, one after another, the model that is right on most images that no earlier one is right on.
+
+    Args:
+        answers: Answers.
+        first: name of the model to begin with.
+        size: number of models at most.
+
+    Returns:
+        DataFrame with one row per step: model, its accuracy, and the accuracies of the models so far together:
+        oracle_accuracy (at least one is right), vote_accuracy (the class that most predict; of equal ones that of the
+        model that came first) and confidence_accuracy (the class of the most confident; NaN without confidences). Of models
+        that add equally much the first in the order of `answers` is added.
+    """
+    correct, chosen = answers.correct, [answers.models.index(first)]
+    known, rows = correct[chosen[0]].copy(), []
+    while True:
+        rows.append(
+            {
+                "model": answers.models[chosen[-1]],
+                "accuracy": correct[chosen[-1]].mean(),
+                "oracle_accuracy": known.mean(),
+                "vote_accuracy": (_vote(answers.prediction[chosen]) == answers.labels).mean(),
+                "confidence_accuracy": _confident(correct[chosen], answers.confidence[chosen]),
+            }
+        )
+        if len(chosen) == min(size, len(answers.models)):
+            return pd.DataFrame(rows)
+        added = (correct & ~known).sum(axis=1)
+        added[chosen] = -1
+        chosen.append(int(added.argmax()))
+        known |= correct[chosen[-1]]
+
+
+def count_right(correct):
+    """How many images exactly k models are right on: int [models + 1] of bool [models, images]."""
+    return np.bincount(correct.sum(axis=0), minlength=len(correct) + 1)
+
+
+def _vote(predictions):
+    """Class that most models predict, [images] of [models, images]."""
+    votes = (predictions[:, None] == predictions).sum(axis=1)  # for the class of each model
+    return np.take_along_axis(predictions, votes.argmax(axis=0)[None], axis=0)[0]
+
+
+def _confident(correct, confidence):
+    """Accuracy of the most confident model; of equally confident ones the first."""
+    if np.isnan(confidence).any():
+        return np.nan
+    return np.take_along_axis(correct, confidence.argmax(axis=0)[None], axis=0).mean()
