@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -60,3 +61,28 @@ def test_words_about_the_embedded_study_hold_in_its_tables(tables):
     assert f"plain KL loses {-100 * delta['kl']:.2f} points" in README
     assert len(tables["complementarity"]) == 132
     assert len(tables["transfers"]) == 98
+
+
+def seeds_rows(title, rows):
+    """Rows of the table after a title of docs/seeds.md, as lists of cells."""
+    page = (ROOT / "docs/seeds.md").read_text().split(title)[1]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")
+    ][2 : 2 + rows]
+
+
+def test_numbers_over_seeds_agree_with_the_readme_and_hold_in_reruns_on_other_machines(tables):
+    runs = np.array(seeds_rows("## Mean delta of each run", 9), float)
+    shipped = 100 * summarise_methods(tables["transfers"])["mean_delta"]
+    # zoo 0 with seed 0 is the embedded study
+    assert runs[0, 2:5] == pytest.approx(shipped[["kl", "kl_dp", "labels"]].to_numpy(), abs=0.0051)
+    spread = {row[0]: row for row in seeds_rows("## What a run of your own will show", 4)}
+    # mean deltas of this study as it was run before, on an AMD Zen 4 and two kinds of Intel Xeon
+    before = {"KL": [-0.85], "KL + DP": [0.01], "labels": [0.01, 0.07, 0.18], "KL + DP less labels": [0, -0.13]}
+    for column, method in enumerate(before, start=2):
+        low, high = (float(bound) for bound in spread[method][3].split(" to "))
+        assert all(low <= value <= high for value in [*before[method], *runs[:, column]])
+        lowest, highest = spread[method][2].split(", ")
+        assert (float(lowest), float(highest)) == (runs[:, column].min(), runs[:, column].max())
+        if method != "KL + DP less labels":
+            assert re.search(rf"{re.escape(method)}( gave)?\s{re.escape(lowest)} to {re.escape(highest)}", README)
