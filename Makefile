@@ -90,9 +90,12 @@ improve: env
 notebook: .venv/notebook
 	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks
 
-# the executed copies that people read on the web; of the embedded study
+# executed copies; NOTEBOOKS=notebooks makes those anew that are in the repository, which people read on the web
+NOTEBOOKS ?= results/notebooks
 notebooks: .venv/notebook
-	for source in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --set-kernel python3 --execute $$source || exit 1; done
+	mkdir -p $(NOTEBOOKS)
+	for source in notebooks/*.py; do $(BIN)/jupytext --quiet --to ipynb --set-kernel python3 --run-path notebooks \
+		--execute --output $(NOTEBOOKS)/$$(basename $$source .py).ipynb $$source || exit 1; done
 
 .venv/notebook: .venv/installed
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[notebook]'

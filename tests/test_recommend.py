@@ -10,7 +10,9 @@ from scipy.optimize import minimize
 
 from transfer_atlas.analysis.covariances import covariances_of_deltas
 from transfer_atlas.analysis.significance import average_seeds
+from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
+from transfer_atlas.logits.answers import Answers
 from transfer_atlas.recommend.check import OURS, check_recommendations, noise_ceiling, predict_left_out
 from transfer_atlas.recommend.job import recommend
 from transfer_atlas.recommend.model import DeltaModel
@@ -138,6 +140,27 @@ def test_before_any_transfer_the_most_complementary_come_first():
     assert table["positive_flips"].is_monotonic_decreasing
     assert table["expected_delta"].isna().all()
     assert "No transfer has been made yet" in text
+    assert "3 transfers of one method are needed" in text
+
+
+def test_before_any_transfer_the_ranking_net_of_difficulty_stands_beside():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 4, 400)
+    easy = generator.random(400)
+    prediction = np.where(generator.random((8, 400)) < 0.4 + 0.5 * easy, labels, (labels + 1) % 4)
+    answers = Answers([f"m{n}" for n in range(8)], labels, prediction, np.full((8, 400), np.nan, np.float32))
+    models = pd.DataFrame({"model": answers.models, "accuracy": 0.5, "parameters": None, "family": None, "macs": None})
+    pairs = compare_models(answers)
+    table, text = recommend("m0", pairs, models)
+    own = pairs[pairs["student"] == "m0"].set_index("teacher")["flips_over_expected"]
+    assert table.set_index("teacher")["flips_over_expected"].to_dict() == own.to_dict()
+    assert f"By it the first teacher is {own.idxmax()} ({own.max():.2f})" in text
+    assert "have 7 of their first 7 teachers in common" in text
+
+
+def test_an_unknown_student_is_one_line():
+    tables = study(0.3, 0.002)
+    tables = {name: tables[name] for name in ("complementarity", "models")}
     with pytest.raises(
         InputError, match=r"recommend: 'model0.x' is not among the compared models; did you mean model0.t"
     ):

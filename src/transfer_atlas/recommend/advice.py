@@ -28,7 +28,8 @@ def recommend_teachers(student, complementarity, models, learned, covariances=No
     Raises:
         InputError: no such student among the compared models.
     """
-    candidates = complementarity.loc[complementarity["student"] == student, ["student", "teacher"]]
+    columns = ["student", "teacher", "flips_over_expected"]
+    candidates = complementarity.loc[complementarity["student"] == student, columns]
     if candidates.empty:
         known = complementarity["student"].unique()
         raise InputError(f"recommend: '{student}' is not among the compared models{did_you_mean(student, known)}")
@@ -51,6 +52,13 @@ def learnable(transfers, complementarity, models):
     rows = describe_transfers(transfers, complementarity, models)
     groups = dict(list(rows.groupby("method", sort=False)))
     return {method: group for method, group in groups.items() if len(group) >= FEWEST_TRANSFERS}
+
+
+def count_transfers(transfers, complementarity, models):
+    """Transfers with a teacher and a result of the method that has most of them."""
+    if transfers is None:
+        return 0
+    return int(describe_transfers(transfers, complementarity, models).groupby("method").size().max() or 0)
 
 
 def covariances_of(covariances, method):

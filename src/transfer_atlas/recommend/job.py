@@ -1,6 +1,6 @@
 """A recommendation for one student, as a table and in words."""
 
-from transfer_atlas.recommend.advice import covariances_of, learnable, recommend_teachers
+from transfer_atlas.recommend.advice import count_transfers, covariances_of, learnable, recommend_teachers
 from transfer_atlas.recommend.check import noise_ceiling
 from transfer_atlas.recommend.text import format_recommendation
 
@@ -26,4 +26,5 @@ def recommend(student, complementarity, models, transfers=None, checks=None, cov
     ranked = recommend_teachers(student, complementarity, models, learned, covariances)
     ceilings = {method: noise_ceiling(rows, covariances_of(covariances, method)) for method, rows in learned.items()}
     images = int(complementarity["images"].iloc[0])
-    return ranked, format_recommendation(ranked, checks, ceilings, images)
+    done = count_transfers(transfers, complementarity, models)
+    return ranked, format_recommendation(ranked, checks, ceilings, images, done)

@@ -2,13 +2,14 @@
 
 import pandas as pd
 
+from transfer_atlas.recommend.advice import FEWEST_TRANSFERS
 from transfer_atlas.recommend.check import OURS
 from transfer_atlas.statistics import Z_95
 
 SHOWN = 10  # teachers
 
 
-def format_recommendation(table, checks, ceilings, images):
+def format_recommendation(table, checks, ceilings, images, done):
     """Say which teacher to take, how sure that is, and whether the ranking is better than a rule of thumb.
 
     Args:
@@ -16,10 +17,11 @@ def format_recommendation(table, checks, ceilings, images):
         checks: the recommendation_checks table.
         ceilings: dict of method to what `check.noise_ceiling` says.
         images: number of evaluation images.
+        done: transfers of the method that has most of them.
     """
     student, method = table[["student", "method"]].iloc[0]
     if not isinstance(method, str):
-        return "\n".join([f"Teachers for {student}", *_before_transfers(table), ""])
+        return "\n".join([f"Teachers for {student}", *_before_transfers(table, done), ""])
     best = table[table["method"] == method]
     parts = [
         f"Teachers for {student}",
@@ -35,14 +37,30 @@ def format_recommendation(table, checks, ceilings, images):
     return "\n".join([*parts, ""])
 
 
-def _before_transfers(table):
-    ranking = table.head(SHOWN)[["rank", "teacher"]].assign(
-        knowledge=[f"{100 * share:.1f} %" for share in table.head(SHOWN)["positive_flips"]]
-    )
+def _before_transfers(table, done):
+    shown = table.head(SHOWN)
+    ranking = shown[["rank", "teacher"]].assign(knowledge=(100 * shown["positive_flips"]).map("{:.1f} %".format))
+    chance = table["flips_over_expected"].notna().any()
+    if chance:
+        ranking["over expected"] = shown["flips_over_expected"].map("{:.2f}".format, na_action="ignore").fillna("")
+    made = "No transfer has been made yet." if not done else f"{done} transfer(s) of one method have been made."
     return [
-        "No transfer has been made yet. The ranking is by complementary knowledge alone: images that the teacher predicts",
-        "correctly and the student does not.",
+        f"{made} To rank teachers by the delta that is expected of them, {FEWEST_TRANSFERS} transfers of one method are needed.",
+        "This ranking is by complementary knowledge alone: images that the teacher predicts correctly and the student does not.",
         ranking.to_string(index=False),
+        *(_net_of_difficulty(table) if chance else []),
+    ]
+
+
+def _net_of_difficulty(table):
+    """Where the ranking differs from one by what the difficulty of the images does not explain."""
+    ranked = table.sort_values("flips_over_expected", ascending=False, kind="stable")
+    best, size = ranked.iloc[0], min(SHOWN, len(table))
+    common = len(set(ranked["teacher"].head(size)) & set(table["teacher"].head(size)))
+    return [
+        "over expected: complementary knowledge over what two models of these accuracies show that err independently given the",
+        f"difficulty of each image. By it the first teacher is {best['teacher']} ({best['flips_over_expected']:.2f}), which has "
+        f"rank {best['rank']} here; the two rankings have {common} of their first {size} teachers in common.",
     ]
 
 

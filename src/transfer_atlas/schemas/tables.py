@@ -153,6 +153,11 @@ SCHEMAS = {
             share("expected_high", "upper 95 % bound of it, without measurement error"),
             share("measured_delta", "mean delta over seeds where this transfer was done, else null"),
             share("positive_flips", "student wrong and teacher right: the complementary knowledge"),
+            column(
+                "flips_over_expected",
+                pa.float64(),
+                "positive_flips over those of independent errors given the difficulty of each image",
+            ),
             share("accuracy_difference", "teacher minus student"),
             column(
                 "teacher_macs",
