@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -154,3 +155,15 @@ def test_a_full_disk_is_one_line_and_no_file(tmp_path):
 def test_without_git_a_commit_is_unknown(monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert Provenance().record()["commit"] is None
+
+
+def test_a_column_that_an_earlier_version_did_not_write_is_null(tmp_path, monkeypatch):
+    frame = pd.DataFrame({"student": ["a"], "teacher": ["b"], "chosen_by": ["grid"]})
+    earlier = pa.schema([field for field in SCHEMAS["pairs"] if field.name != "chosen_by"])
+    with monkeypatch.context() as patch:
+        patch.setitem(SCHEMAS, "pairs", earlier)
+        write_table(frame, "pairs", tmp_path / "pairs.parquet")
+    table = read_table(tmp_path / "pairs.parquet")
+    assert table.columns.tolist() == SCHEMAS["pairs"].names
+    assert table["chosen_by"].isna().all()
+    assert read_table(tmp_path / "pairs.parquet", ["student"]).columns.tolist() == ["student"]

@@ -87,12 +87,16 @@ def read_table(path, columns=None):
 
     Args:
         path: the Parquet file.
-        columns: names of the columns to read; None for all.
+        columns: names of the columns to read; None for all. Columns that a table of an earlier version lacks are null.
 
     Raises:
         InputError: no such file, it is damaged, or it is not a table of this package.
     """
-    return _read(path, columns)[0].to_pandas()
+    rows, metadata = _read(path, columns)
+    for field in SCHEMAS.get(metadata.get("table"), ()):
+        if field.name not in rows.column_names and (columns is None or field.name in columns):
+            rows = rows.append_column(field.name, pa.nulls(len(rows), field.type))
+    return rows.to_pandas()
 
 
 def read_metadata(path):
