@@ -23,6 +23,7 @@ from transfer_atlas.complementarity import agreement_kernels, flip_kernels
 from transfer_atlas.complementarity.bits import popcount
 from transfer_atlas.complementarity.classes import unit_rows
 from transfer_atlas.complementarity.counts import count_pairs
+from transfer_atlas.complementarity.nulls import difficulty_null
 from transfer_atlas.complementarity.pair_table import tabulate_chunks
 from transfer_atlas.logits.answers import read_answers
 from transfer_atlas.statistics import TOP_PERCENTS
@@ -140,7 +141,7 @@ def rest(models):
     labels, predictions, confidences = make_zoo(models)
     correct = predictions == labels
     packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
-    top_classes = flip_kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS))[2]
+    kernel, (flips, _, top_classes) = timed(flip_kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))
     seconds = {
         "same prediction": timed(
             lambda: agreement_kernels.count_same(agreement_kernels.pack_planes(predictions), IMAGES)
@@ -148,6 +149,8 @@ def rest(models):
     }
     signed = np.where(correct, confidences, -confidences)
     seconds["more confident choice"] = timed(agreement_kernels.count_confident_choice, signed)[0]
+    null, _ = timed(difficulty_null, correct, flips)
+    seconds[f"expected flips ({null / kernel:.1f}x the kernel)"] = null
     for dims in (384, 1000):
         unit = unit_rows(np.random.default_rng(0).random((CLASSES, dims)))
         blocks = flip_kernels.block_embeddings(unit)
