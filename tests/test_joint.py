@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from transfer_atlas.complementarity.joint import count_right, grow_set
+from transfer_atlas.complementarity.joint import grow_set
 from transfer_atlas.logits.answers import Answers
 
 
@@ -34,7 +34,3 @@ def test_a_growing_set_equals_brute_force(confidences):
         else:
             assert np.isnan(row["confidence_accuracy"])
     assert len(grow_set(answers, "m0", 99)) == 6
-
-
-def test_images_are_counted_by_how_many_models_are_right():
-    assert count_right(np.array([[True, False, True], [True, False, False]])).tolist() == [1, 1, 1]

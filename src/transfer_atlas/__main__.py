@@ -38,7 +38,7 @@ def describe():
 
 
 def main(arguments):
-    """Run a command of the package; exits with 2 for one that does not exist."""
+    """Run a command of the package; exits with 1 for one that does not exist."""
     command = arguments[0] if arguments else "--help"
     if command in MODULES:
         sys.argv = [f"python -m transfer_atlas {command}", *arguments[1:]]

@@ -38,11 +38,6 @@ def grow_set(answers, first, size):
         known |= correct[chosen[-1]]
 
 
-def count_right(correct):
-    """How many images exactly k models are right on: int [models + 1] of bool [models, images]."""
-    return np.bincount(correct.sum(axis=0), minlength=len(correct) + 1)
-
-
 def _vote(predictions):
     """Class that most models predict, [images] of [models, images]."""
     votes = (predictions[:, None] == predictions).sum(axis=1)  # for the class of each model

@@ -97,7 +97,7 @@ def measure_accepted(pairs):
         return {"accepted_flips": missing, "student_accepted": missing, "accepted_images": None}
     with np.errstate(invalid="ignore"):
         too = rows["student_accepted"] / rows["judged_flips"]
-    share = rows["accepted_flips"] / counts.accepted_images
+        share = rows["accepted_flips"] / np.float64(counts.accepted_images)
     return {"accepted_flips": share, "student_accepted": too, "accepted_images": counts.accepted_images}
 
 
