@@ -86,3 +86,9 @@ def test_numbers_over_seeds_agree_with_the_readme_and_hold_in_reruns_on_other_ma
         assert (float(lowest), float(highest)) == (runs[:, column].min(), runs[:, column].max())
         if method != "KL + DP less labels":
             assert re.search(rf"{re.escape(method)}( gave)?\s{re.escape(lowest)} to {re.escape(highest)}", README)
+
+
+def test_what_the_readme_says_of_chance_stands_in_the_page_on_imagenet():
+    above, below = re.search(r"(\d+) % of the pairs have more than that, (\d+) % have less", README).groups()
+    page = (ROOT / "docs/imagenet.md").read_text()
+    assert f"{above} % of the pairs have more flips than expected and {below} % have fewer" in page
