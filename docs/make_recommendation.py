@@ -10,7 +10,7 @@ import pandas as pd
 from make_cifar100 import table
 
 from transfer_atlas.figures.style import METHOD_NAMES
-from transfer_atlas.recommend.advice import covariances_of, learnable
+from transfer_atlas.recommend.advice import covariances_of, learnable, transfers_by_method
 from transfer_atlas.recommend.check import OURS, RULES, check_recommendations, noise_ceiling
 from transfer_atlas.store.tables import read_table
 
@@ -61,7 +61,7 @@ def ceilings(studies):
     rows = []
     for study in studies:
         *tables, covariances = tables_of(study)
-        for method, transfers in learnable(*tables).items():
+        for method, transfers in learnable(transfers_by_method(*tables)).items():
             if method in JUDGED:
                 found = noise_ceiling(transfers, covariances_of(covariances, method))
                 rows.append(

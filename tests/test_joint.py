@@ -1,4 +1,4 @@
-"""Growing sets of models, against brute force."""
+"""Models that are added one after another, against brute force."""
 
 from collections import Counter
 

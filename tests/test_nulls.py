@@ -1,4 +1,4 @@
-"""Flips that models show which err independently given the difficulty of the images."""
+"""The difficulty null: flips of models that err independently."""
 
 import numpy as np
 import pytest

@@ -44,7 +44,8 @@ def main(arguments):
         sys.argv = [f"python -m transfer_atlas {command}", *arguments[1:]]
         runpy.run_module(MODULES[command][0], run_name="__main__", alter_sys=False)
     elif command in WORKFLOW:
-        print("{1}:\n    {0}".format(*WORKFLOW[command]))
+        call, text = WORKFLOW[command]
+        print(f"{text}:\n    {call}")
     elif command in ("--help", "-h", "help"):
         print(describe())
     elif command == "--version":

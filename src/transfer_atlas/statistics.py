@@ -45,6 +45,16 @@ def mcnemar_p(gain, loss, images):
     return np.minimum(1.0, 2 * betainc(np.maximum(gains, losses), np.minimum(gains, losses) + 1, 0.5))
 
 
+def false_discovery_rate(p):
+    """Adjusted p values (Benjamini-Hochberg), an array; NaN stays NaN and counts for nothing."""
+    from scipy.stats import false_discovery_control
+
+    p = np.asarray(p, dtype=float)
+    q, known = np.full(p.shape, np.nan), ~np.isnan(p)
+    q[known] = false_discovery_control(p[known])
+    return q
+
+
 def mean_over_students(rows, column):
     """Mean of a column over transfers, and the standard error of the mean over students, which share theirs.
 

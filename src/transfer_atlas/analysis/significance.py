@@ -3,10 +3,9 @@
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
-from scipy.stats import false_discovery_control
 
 from transfer_atlas.analysis.rounding import p_of_change, rounding_errors
-from transfer_atlas.statistics import Z_95
+from transfer_atlas.statistics import Z_95, false_discovery_rate
 
 RESAMPLES = 1000
 
@@ -37,7 +36,7 @@ def judge_transfers(transfers):
     for name, errors in {"": 1, "labels_": 2}.items():
         rounding = np.sqrt(errors) * rows["rounding_error"]
         rows[f"{name}p"] = p_of_change(rows[f"{name}gain"], rows[f"{name}loss"], rows["images"], rounding)
-        rows[f"{name}q"] = _false_discovery_rate(rows[f"{name}p"])
+        rows[f"{name}q"] = false_discovery_rate(rows[f"{name}p"])
     return rows.drop(columns="right_after").set_axis(transfers.index)
 
 
@@ -70,7 +69,7 @@ def judge_teams(teams, singles, rounding):
     rows = rows.join(pd.DataFrame(compared, columns=columns))
     error = rows["student"].map(rounding)
     rows["p"] = p_of_change(rows["gain"], rows["loss"], rows["images"], error)
-    rows["q"] = _false_discovery_rate(rows["p"])
+    rows["q"] = false_discovery_rate(rows["p"])
     best = rows["single_best_gain"], rows["single_best_loss"]
     rows["single_best_p"] = p_of_change(*best, rows["images"], np.sqrt(2) * error)
     return rows.drop(columns="right_after")
@@ -80,13 +79,6 @@ def _only_one_right(bits, others):
     """On how many images only the first is right, and only the second; packed bits of both."""
     here, there = np.frombuffer(bits, np.uint8), np.frombuffer(others, np.uint8)
     return np.array([np.bitwise_count(here & ~there).sum(), np.bitwise_count(~here & there).sum()])
-
-
-def _false_discovery_rate(p):
-    """Adjusted p values (Benjamini-Hochberg); NaN stays NaN and counts for nothing."""
-    q, known = np.full(len(p), np.nan), p.notna().to_numpy()
-    q[known] = false_discovery_control(p[known])
-    return q
 
 
 def average_seeds(transfers):
@@ -120,7 +112,7 @@ def average_seeds(transfers):
         rows.append((*key, seeds, delta, *bounds, of_images, of_seed, of_rounding, p))
     columns = ["method", "student", "teacher", "seeds", "delta", "delta_low", "delta_high"]
     table = pd.DataFrame(rows, columns=[*columns, "evaluation_error", "seed_error", "rounding_error", "p"])
-    return table.assign(teacher=table["teacher"].replace(np.nan, None), q=_false_discovery_rate(table["p"]))
+    return table.assign(teacher=table["teacher"].replace(np.nan, None), q=false_discovery_rate(table["p"]))
 
 
 def judge_methods(transfers, seed=0):

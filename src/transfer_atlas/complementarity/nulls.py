@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
-from scipy.stats import false_discovery_control
 from scipy.stats import t as student_t
+
+from transfer_atlas.statistics import false_discovery_rate
 
 EASINESS = np.linspace(-12, 12, 61)  # points of the distribution, in logits
 FEWEST_MODELS = 6  # below, the other models say too little about the distribution
@@ -58,10 +59,7 @@ def difficulty_null(correct, flips):
         np.fill_diagonal(expected, np.nan)
     freedom = max(1, len(informative) - 1)
     p = 2 * student_t.sf(np.abs(flips / images - expected) / error, freedom)
-    known, q = ~np.isnan(p), np.full(p.shape, np.nan)
-    if known.any():
-        q[known] = false_discovery_control(p[known])
-    return DifficultyNull(expected, error, student_t.ppf(0.975, freedom), q)
+    return DifficultyNull(expected, error, student_t.ppf(0.975, freedom), false_discovery_rate(p))
 
 
 def fit_easiness(score_counts, accuracies, iterations=ITERATIONS, start=None):

@@ -45,20 +45,17 @@ def recommend_teachers(student, complementarity, models, learned, covariances=No
     return _finish(pd.concat(ranked))
 
 
-def learnable(transfers, complementarity, models):
-    """Described transfers by method, of the methods that have enough of them to learn from; empty without transfers."""
+def transfers_by_method(transfers, complementarity, models):
+    """Dict of method to its described transfers, those that have a teacher and a result; empty without transfers."""
     if transfers is None:
         return {}
     rows = describe_transfers(transfers, complementarity, models)
-    groups = dict(list(rows.groupby("method", sort=False)))
-    return {method: group for method, group in groups.items() if len(group) >= FEWEST_TRANSFERS}
+    return dict(list(rows.groupby("method", sort=False)))
 
 
-def count_transfers(transfers, complementarity, models):
-    """Transfers with a teacher and a result of the method that has most of them."""
-    if transfers is None:
-        return 0
-    return int(describe_transfers(transfers, complementarity, models).groupby("method").size().max() or 0)
+def learnable(by_method):
+    """Of `transfers_by_method`, the methods that have enough transfers to learn from."""
+    return {method: rows for method, rows in by_method.items() if len(rows) >= FEWEST_TRANSFERS}
 
 
 def covariances_of(covariances, method):

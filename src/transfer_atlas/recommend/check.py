@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from transfer_atlas.recommend.advice import covariances_of, learnable
+from transfer_atlas.recommend.advice import covariances_of, learnable, transfers_by_method
 from transfer_atlas.recommend.model import DeltaModel, error_matrix
 from transfer_atlas.schemas.tables import SCHEMAS
 
@@ -31,7 +31,7 @@ def check_recommendations(transfers, complementarity, models, covariances=None):
         The recommendation_checks table. Students with fewer than two teachers tell nothing and are left out.
     """
     tables = []
-    for method, rows in learnable(transfers, complementarity, models).items():
+    for method, rows in learnable(transfers_by_method(transfers, complementarity, models)).items():
         rows = rows.groupby("student", sort=False).filter(lambda group: len(group) > 1).reset_index(drop=True)
         for left_out in ("student", "teacher"):
             if rows[left_out].nunique() < 3:

@@ -1,6 +1,6 @@
 """A recommendation for one student, as a table and in words."""
 
-from transfer_atlas.recommend.advice import count_transfers, covariances_of, learnable, recommend_teachers
+from transfer_atlas.recommend.advice import covariances_of, learnable, recommend_teachers, transfers_by_method
 from transfer_atlas.recommend.check import noise_ceiling
 from transfer_atlas.recommend.text import format_recommendation
 
@@ -22,9 +22,10 @@ def recommend(student, complementarity, models, transfers=None, checks=None, cov
     Raises:
         InputError: no such student among the compared models.
     """
-    learned = learnable(transfers, complementarity, models)
+    by_method = transfers_by_method(transfers, complementarity, models)
+    learned = learnable(by_method)
     ranked = recommend_teachers(student, complementarity, models, learned, covariances)
     ceilings = {method: noise_ceiling(rows, covariances_of(covariances, method)) for method, rows in learned.items()}
     images = int(complementarity["images"].iloc[0])
-    done = count_transfers(transfers, complementarity, models)
+    done = max(map(len, by_method.values()), default=0)
     return ranked, format_recommendation(ranked, checks, ceilings, images, done)

@@ -90,7 +90,7 @@ SCHEMAS = {
             *share_with_interval("same_prediction", "both predict the same class, right or wrong"),
             share("expected_flips", "positive_flips if errors were independent given the difficulty of each image"),
             column("flips_over_expected", pa.float64(), "positive_flips / expected_flips; null below 6 models"),
-            *bounds("flips_over_expected", "where the null holds, wider above 1"),
+            *bounds("flips_over_expected", "from the spread of flips under the null"),
             column(
                 "flips_over_expected_q",
                 pa.float32(),
@@ -106,7 +106,9 @@ SCHEMAS = {
             *bounds("error_consistency", "normal, from the variance of kappa"),
             share("expected_agreement", "both right or both wrong if errors were independent"),
             share("independent_flips", "positive_flips if errors were independent"),
-            column("error_consistency_unbiased", pa.float64(), "the same without the bias of its chance agreement"),
+            column(
+                "error_consistency_unbiased", pa.float64(), "error_consistency without the bias of its chance agreement"
+            ),
             column("error_consistency_lowest", pa.float32(), "smallest that two models of these accuracies can have"),
             column("error_consistency_highest", pa.float32(), "largest that two models of these accuracies can have"),
             column(
