@@ -20,7 +20,7 @@ from kills import LOCAL, STAGES, Site, kill_at_random, play, small_disk
 from running import ROOT, copy_repository, snakemake, tables_of, targets_of
 
 sys.path.append(str(Path(__file__).with_name("slurm")))
-from strikes import PROFILES, SLURM, jobs_of_slurm, slurm
+from strikes import COMMAND, PROFILES, SLURM, jobs_of_slurm, slurm
 
 PLAYED = ROOT / "results/kill_matrix"
 PAGE = ROOT / "docs/reliability.md"
@@ -65,7 +65,7 @@ def play_slurm(times):
     """All cells that need Slurm."""
     folder, undisturbed = finished_study("slurm_study")
     with slurm():
-        play_all("slurm", SLURM, Site(folder, arguments=PROFILES), undisturbed, times)
+        play_all("slurm", SLURM, Site(folder, arguments=PROFILES, command=COMMAND), undisturbed, times)
 
 
 def play_all(name, strikes, site, undisturbed, times):

@@ -83,6 +83,7 @@ class Site:
     arguments: tuple = ("--cores", "2")
     study: str = "small"
     overlay: str = "config/small.yaml"
+    command: tuple = (SNAKEMAKE,)
 
     @property
     def results(self):
@@ -93,7 +94,7 @@ class Site:
 
     def start(self, *more):
         """Start the workflow, with a session of its own that a signal can be sent to."""
-        command = [SNAKEMAKE, *self.arguments, *more, *targets_of(self.study), "--configfile", self.overlay]
+        command = [*self.command, *self.arguments, *more, *targets_of(self.study), "--configfile", self.overlay]
         with open(self.folder / "snakemake.log", "a") as log:
             environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
             return subprocess.Popen(

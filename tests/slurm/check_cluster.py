@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from kills import STAGES, Site, play
 from running import TABLES, copy_repository, planned, snakemake, tables_of
-from strikes import PROFILES, SLURM, jobs_of_slurm, slurm
+from strikes import COMMAND, PROFILES, SLURM, jobs_of_slurm, slurm
 
 from transfer_atlas.store.tables import read_table
 
@@ -30,7 +30,7 @@ def cluster():
 @pytest.fixture(scope="module")
 def site(cluster, tmp_path_factory):
     folder = copy_repository(tmp_path_factory.mktemp("slurm") / "transfer-atlas")
-    return Site(folder, arguments=PROFILES, study="slurm_test", overlay=STUDY)
+    return Site(folder, arguments=PROFILES, study="slurm_test", overlay=STUDY, command=COMMAND)
 
 
 def log_of(site):

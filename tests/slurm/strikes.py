@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ from kills import Strike
 CLUSTER = Path(__file__).with_name("cluster.sh")
 # as arguments of Snakemake, from the repository's root
 PROFILES = ("--profile", "slurm", "--profile", "tests/slurm/cluster.yaml")
+COMMAND = (sys.executable, Path(__file__).with_name("impatient.py"))  # Snakemake
 
 
 @contextmanager

@@ -5,13 +5,16 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.special import xlogy
 
-from transfer_atlas.complementarity import agreement_kernels, flip_kernels
+from transfer_atlas.complementarity import agreement_kernels, flip_kernels, similarity_kernels
 from transfer_atlas.complementarity.accepted import accepted_matrix
 from transfer_atlas.complementarity.bits import pack_bits
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
 from transfer_atlas.complementarity.nulls import difficulty_null
+from transfer_atlas.complementarity.rounded_similarity import rounded_mean_cosines
 from transfer_atlas.statistics import TOP_PERCENTS
 from transfer_atlas.study.pairs import check_same_network
+
+EXACT_UP_TO = 2e10  # pairs x classes x dimensions, about a second on two cores; above, cosines are rounded
 
 
 @dataclass(frozen=True)
@@ -98,9 +101,9 @@ def count_pairs(answers, embeddings=None, same_network=(), accepted=None):
         flips=flips,
         entropy=entropy,
         top_classes=top_classes,
-        same=agreement_kernels.count_same(agreement_kernels.pack_planes(answers.prediction), len(answers.labels)),
+        same=agreement_kernels.count_same(answers.prediction),
         chosen=_count_confident_choice(answers),
-        similarity=_relative_similarity(packed, top_classes, embeddings, images_of_class),
+        similarity=_relative_similarity(packed, top_classes, embeddings, answers),
         expected_flips=null.expected,
         expected_flips_error=null.error,
         expected_flips_q=null.q,
@@ -110,13 +113,18 @@ def count_pairs(answers, embeddings=None, same_network=(), accepted=None):
     )
 
 
-def _relative_similarity(packed, top_classes, embeddings, images_of_class):
+def _relative_similarity(packed, top_classes, embeddings, answers):
     """Mean cosines among the top classes over the mean of all classes that have images, less 1; None without embeddings."""
     if embeddings is None:
         return None
+    images_of_class = answers.images_of_class
     unit = unit_rows(embeddings[: len(images_of_class)])
-    blocks = flip_kernels.block_embeddings(unit)
-    cosines = flip_kernels.similarity_of_top_classes(*packed, top_classes, blocks)
+    if len(answers.models) ** 2 * unit.size > EXACT_UP_TO:
+        difficulty = np.bincount(answers.labels, weights=answers.correct.mean(axis=0))
+        cosines = rounded_mean_cosines(*packed, top_classes, unit, np.argsort(difficulty, kind="stable"))
+    else:
+        blocks = similarity_kernels.block_embeddings(unit)
+        cosines = similarity_kernels.similarity_of_top_classes(*packed, top_classes, blocks)
     return cosines / mean_cosine(unit[images_of_class > 0]) - 1
 
 
@@ -143,9 +151,11 @@ def _number_networks(models, same_network):
 
 def _count_confident_choice(answers):
     """NaN where one of the two has given no confidence."""
-    known = ~np.isnan(answers.confidence).any(axis=1)
-    chosen = np.full((len(known), len(known)), np.nan)
-    if known.any():
-        signed = np.where(answers.correct[known], answers.confidence[known], -answers.confidence[known])
+    known = np.flatnonzero(~np.isnan(answers.confidence).any(axis=1))
+    chosen = np.full((len(answers.models),) * 2, np.nan)
+    if len(known):
+        signed = np.empty((len(known), len(answers.labels)), np.float32)
+        for row, model in enumerate(known):  # one by one: no further copy of the whole zoo
+            signed[row] = np.where(answers.correct[model], answers.confidence[model], -answers.confidence[model])
         chosen[np.ix_(known, known)] = agreement_kernels.count_confident_choice(signed)
     return chosen

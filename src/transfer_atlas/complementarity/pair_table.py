@@ -1,5 +1,7 @@
 """The complementarity table of all ordered pairs."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 
@@ -19,18 +21,24 @@ def tabulate_pairs(counts, first=0, last=None):
     Returns:
         DataFrame of the complementarity table: each student with every other model, in the order of `counts`.
     """
-    pairs, names = pairs_of(counts, first, len(counts.models) if last is None else last), np.array(counts.models)
-    table = {"student": names[pairs.student], "teacher": names[pairs.teacher]}
+    pairs, names = pairs_of(counts, first, len(counts.models) if last is None else last), pd.Index(counts.models)
+    table = {"student": names.take(pairs.student), "teacher": names.take(pairs.teacher)}
     for measure in MEASURES:
         table |= measure(pairs)
     return pd.DataFrame(table | {"images": pairs.images})
 
 
 def tabulate_chunks(counts, rows=200_000):
-    """Yield the complementarity table in parts of about `rows` rows, in its order."""
-    step = max(1, rows // len(counts.models))
-    for first in range(0, len(counts.models), step):
-        yield tabulate_pairs(counts, first, min(first + step, len(counts.models)))
+    """Yield the complementarity table in parts of about `rows` rows, in its order; the next part is made meanwhile."""
+    models = len(counts.models)
+    step = max(1, rows // models)
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(tabulate_pairs, counts, 0, min(step, models))
+        for first in range(step, models + step, step):
+            part = following.result()
+            if first < models:
+                following = thread.submit(tabulate_pairs, counts, first, min(first + step, models))
+            yield part
 
 
 def compare_models(answers, embeddings=None, same_network=(), accepted=None):

@@ -1,6 +1,7 @@
 """What all models answered, read together. Needs no torch."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.store.tables import exclusion, read_metadata, read_table
+from transfer_atlas.store.tables import exclusion, read_arrays, read_metadata, read_table
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Answers:
     Attributes:
         models: names.
         labels: int [images].
-        prediction: int [models, images].
+        prediction: int [models, images], of 16 bits where they suffice.
         confidence: float32 [models, images], the largest probability, NaN where a model has not given it.
     """
 
@@ -56,12 +57,15 @@ def read_answers(paths):
             f"{len(paths)} model(s) with predictions; a comparison needs two, see remark in models.parquet"
         )
     reference = paths[majority_of([read_metadata(path)["fingerprint"] for path in paths], paths)]
-    labels = read_table(reference, ["label"])["label"].to_numpy()
-    prediction = np.empty((len(paths), len(labels)), np.int32)
+    (labels,) = read_arrays(reference, ["label"])
     confidence = np.empty((len(paths), len(labels)), np.float32)
-    for row, path in enumerate(paths):
-        table = read_table(path, ["prediction", "confidence"])
-        prediction[row], confidence[row] = table["prediction"].to_numpy(), table["confidence"].to_numpy()
+
+    def read_row(row):
+        classes, confidence[row] = read_arrays(paths[row], ["prediction", "confidence"])
+        return classes.astype(np.int16) if classes.max() < 2**15 else classes
+
+    with ThreadPoolExecutor() as pool:
+        prediction = np.stack(list(pool.map(read_row, range(len(paths)))))
     return Answers([path.stem for path in paths], labels, prediction, confidence)
 
 

@@ -31,7 +31,7 @@ def write_chunks(frames, table, path, provenance=None):
     with (
         atomic(path) as partial,
         open(partial, "w+b") as file,
-        pq.ParquetWriter(file, schema, write_page_checksum=True) as writer,
+        pq.ParquetWriter(file, schema, write_page_checksum=True, **_encodings(schema)) as writer,
     ):
         for frame in frames:
             writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
@@ -39,6 +39,17 @@ def write_chunks(frames, table, path, provenance=None):
         end = file.tell()
         writer.add_key_value_metadata({PAGES_KEY: f"{end} {crc32_of(file, end):08x}"})
         file.seek(end)
+
+
+def _encodings(schema):
+    """Dictionaries for what repeats; for other numbers, building one would take most of the time of writing."""
+    floats = [field.name for field in schema if pa.types.is_floating(field.type)]
+    return {
+        "use_dictionary": [field.name for field in schema if field.name not in floats],
+        "use_byte_stream_split": floats,
+        "compression": "zstd",
+        "compression_level": 1,
+    }
 
 
 def _checksum(metadata, schema):
@@ -92,11 +103,24 @@ def read_table(path, columns=None):
     Raises:
         InputError: no such file, it is damaged, or it is not a table of this package.
     """
-    rows, metadata = _read(path, columns)
-    for field in SCHEMAS.get(metadata.get("table"), ()):
-        if field.name not in rows.column_names and (columns is None or field.name in columns):
-            rows = rows.append_column(field.name, pa.nulls(len(rows), field.type))
-    return rows.to_pandas()
+    return _read_filled(path, columns).to_pandas()
+
+
+def read_arrays(path, columns):
+    """Read columns of numbers as NumPy arrays, without the cost of a DataFrame; NaN where a value is missing.
+
+    Args:
+        path: the Parquet file.
+        columns: names of the columns.
+
+    Returns:
+        List of arrays, one per column.
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    rows = _read_filled(path, columns)
+    return [rows[name].to_numpy() for name in columns]
 
 
 def read_metadata(path):
@@ -106,6 +130,15 @@ def read_metadata(path):
         InputError: as `read_table`.
     """
     return _open(path)[1]
+
+
+def _read_filled(path, columns=None):
+    """Rows as an Arrow table; columns that a table of an earlier version lacks are null."""
+    rows, metadata = _read(path, columns)
+    for field in SCHEMAS.get(metadata.get("table"), ()):
+        if field.name not in rows.column_names and (columns is None or field.name in columns):
+            rows = rows.append_column(field.name, pa.nulls(len(rows), field.type))
+    return rows
 
 
 def _read(path, columns=None):

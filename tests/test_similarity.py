@@ -1,0 +1,70 @@
+"""Similarity of the top classes from rounded cosines, against the exact sums of embeddings."""
+
+import numba
+import numpy as np
+import pytest
+
+from transfer_atlas.complementarity import flip_kernels, similarity_kernels
+from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
+from transfer_atlas.complementarity.rounded_similarity import FEW, round_cosines, rounded_mean_cosines
+from transfer_atlas.statistics import TOP_PERCENTS
+
+CLASSES = 1100  # more than the columns that are summed with 16 bits
+
+
+@pytest.fixture(scope="module")
+def zoo():
+    """Packed correctness of 20 models on classes of 0 to 65 images, and embeddings as concentrated as mean softmaxes are."""
+    generator = np.random.default_rng(0)
+    sizes = generator.choice([0, 1, 2, 20, 64, 65], CLASSES, p=[0.02, 0.05, 0.13, 0.7, 0.05, 0.05])
+    labels = generator.permutation(np.repeat(np.arange(CLASSES), sizes))
+    difficulty = generator.normal(size=CLASSES)[labels]
+    correct = generator.normal(size=(20, len(labels))) + generator.normal(1, 0.5, 20)[:, None] > difficulty
+    correct[3] = True  # nobody gains from it, it gains from nobody
+    packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
+    largest = np.arange(sizes.max() + 1)
+    top_classes = flip_kernels.count_flips(*packed, largest * np.log(np.maximum(largest, 1)), np.array(TOP_PERCENTS))[2]
+    confusions = generator.gamma(0.02, size=(CLASSES, CLASSES)) + 10 * np.eye(CLASSES) + 1e-3
+    order = np.argsort(np.bincount(labels, weights=correct.mean(axis=0), minlength=CLASSES), kind="stable")
+    return packed, top_classes, unit_rows(confusions), order
+
+
+def test_rounding_changes_a_similarity_by_less_than_a_hundredth_of_the_mean_cosine(zoo):
+    packed, top_classes, unit, order = zoo
+    rounded = rounded_mean_cosines(*packed, top_classes, unit, order)
+    exact = similarity_kernels.similarity_of_top_classes(
+        *packed, top_classes, similarity_kernels.block_embeddings(unit)
+    )
+    assert np.isnan(rounded).tolist() == np.isnan(exact).tolist()
+    few = (top_classes > 1) & (top_classes <= FEW)
+    many = top_classes > FEW
+    assert few.any() and many.any(axis=(0, 1)).sum() > 1
+    np.testing.assert_allclose(rounded[few], exact[few], rtol=1e-4, atol=1e-7)
+    error = np.abs(rounded[many] - exact[many]) / mean_cosine(unit)
+    assert error.max() < 0.01
+    assert np.mean(rounded[many] - exact[many]) / mean_cosine(unit) == pytest.approx(0, abs=5e-4)
+
+
+def test_equal_to_the_bit_for_any_number_of_threads_and_of_other_models(zoo):
+    (right, wrong, first_word), top_classes, unit, order = zoo
+    whole = rounded_mean_cosines(right, wrong, first_word, top_classes, unit, order)
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        alone = rounded_mean_cosines(right, wrong, first_word, top_classes, unit, order)
+    finally:
+        numba.set_num_threads(threads)
+    np.testing.assert_array_equal(alone, whole)
+    some = [1, 5, 19]
+    part = rounded_mean_cosines(
+        right[some], wrong[some], first_word, np.ascontiguousarray(top_classes[np.ix_(some, some)]), unit, order
+    )
+    np.testing.assert_array_equal(part, whole[np.ix_(some, some)])
+
+
+def test_no_sum_of_16_bits_overflows():
+    unit = np.ones((2500, 1), np.float32)  # every cosine is 1
+    rounded, _, step = round_cosines(unit, np.arange(2500))
+    for first in range(0, 2500, 1024):
+        assert np.abs(rounded[:, first : first + 1024].astype(int)).sum(axis=1).max() * 2 < 2**15
+    assert rounded[2499, :2499].mean() * step == pytest.approx(1, rel=0.01)
