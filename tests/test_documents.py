@@ -92,3 +92,16 @@ def test_what_the_readme_says_of_chance_stands_in_the_page_on_imagenet():
     above, below = re.search(r"(\d+) % of the pairs have more than that, (\d+) % have less", README).groups()
     page = (ROOT / "docs/imagenet.md").read_text()
     assert f"{above} % of the pairs have more flips than expected and {below} % have fewer" in page
+
+
+@pytest.mark.parametrize("library", ["pandas", "duckdb", "polars"])
+def test_the_lines_that_ask_a_table_find_the_same_teachers(library, tables, tmp_path, monkeypatch):
+    copy_tables(tmp_path / "results/demo")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/results.md").read_text(), flags=re.S)
+    (lines,) = (block for block in blocks if f"import {library}" in block)
+    names = {}
+    exec(lines, names)
+    pairs = tables["complementarity"].query("student == 'gmlp.short'").sort_values("positive_flips", ascending=False)
+    assert names["top"]["teacher"].tolist() == pairs["teacher"].tolist()[:10]
+    assert names["top"]["positive_flips"].tolist() == pairs["positive_flips"].tolist()[:10]
