@@ -28,12 +28,10 @@ env: .venv/installed
 demo: env
 	$(BIN)/python -m transfer_atlas.datasets.embedded_study.copy results/demo
 	$(BIN)/snakemake --cores $(CORES) all results/demo/recommend/gmlp.short.txt --quiet rules --config study=demo tables=given
-	@cat results/demo/recommend/gmlp.short.txt
 	@echo "figures: results/demo/figures"
 
 study: env
 	$(BIN)/snakemake --cores $(CORES)
-	@cat results/embedded/summary.txt
 
 test: env
 	$(BIN)/pytest

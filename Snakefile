@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
+from snakemake.settings.enums import Quietness
 from snakemake.utils import min_version
 
 from transfer_atlas.study.call import check_call, check_repeated_keys
+from transfer_atlas.study.progress import TimeLeft
 
 min_version("9.25")
 
@@ -72,6 +74,11 @@ if workflow.is_main_process:
         STUDY,
         {"figures": DRAWN, "tables": TABLES, "methods": METHODS, "models": ZOO},
     )
+    hidden = {Quietness.PROGRESS, Quietness.ALL} & set(
+        workflow.output_settings.quiet or ()
+    )
+    if not workflow.dryrun and not hidden:
+        logger.addHandler(TimeLeft())
 
 
 rule all:

@@ -159,7 +159,9 @@ def make_random_study(students, teachers, seed=0):
     )
     return {
         "complementarity": complementarity,
-        "classes": pd.DataFrame({"class": range(10), "images": np.bincount(labels)}),
+        "classes": pd.DataFrame(
+            {"class": range(10), "name": [f"name {c}" for c in range(10)], "images": np.bincount(labels)}
+        ),
         "flips_by_class": count_flips_by_class(answers, examples),
         "transfers": transfers,
         "histories": describe_histories(transfers),

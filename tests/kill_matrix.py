@@ -123,7 +123,7 @@ def write_page(_):
     random = played("random")[0]
     words = "equal to the undisturbed ones" if random["equal"] and not random["leftovers"] else "NOT equal"
     PAGE.write_text(
-        PAGE.with_suffix(".template.md")
+        (PAGE.parent / "pages/reliability.template.md")
         .read_text()
         .format(
             local=matrix("local", LOCAL),

@@ -15,8 +15,8 @@ from transfer_atlas.store.tables import write_table
 
 
 def script(name):
-    """A script of docs/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    """A script of docs/pages as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/pages/{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -24,7 +24,7 @@ def script(name):
 
 @pytest.fixture(scope="module")
 def page():
-    return script("make_cifar100")
+    return script("cifar100")
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,11 @@ def test_methods_stand_beside_the_papers(page):
 
 def test_the_template_asks_for_nothing_that_is_not_written(page):
     wanted = {name for _, name, _, _ in string.Formatter().parse(page.TEXT) if name}
-    assert all(f"{name.split(':')[0]}=" in (ROOT / "docs/make_cifar100.py").read_text() for name in wanted)
+    assert all(f"{name.split(':')[0]}=" in (ROOT / "docs/pages/cifar100.py").read_text() for name in wanted)
 
 
 def test_a_variant_is_set_against_the_recipe_that_it_changes(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "docs")
-    recipe = script("make_cifar100_recipe")
+    recipe = script("cifar100_recipe")
     transfers = make_random_study(students=6, teachers=2)["transfers"]
     monkeypatch.setattr(recipe, "transfers_of", lambda study: transfers)
     rows = recipe.variants_table([("a", "s", "kl", "first", "", "labels"), ("b", "s", "kl_dp", "a with DP", "a", "")])
@@ -86,8 +85,7 @@ def cells(table):
 
 
 def test_methods_ways_and_norms_of_the_embedded_zoo_are_what_their_tables_say(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "docs")
-    measured, study = script("make_measured"), make_random_study(students=6, teachers=3)
+    measured, study = script("measured"), make_random_study(students=6, teachers=3)
     transfers = study["transfers"].assign(q=0.5)
     transfers.loc[transfers["method"] == "kl", "q"] = 0.01
     kl = transfers.query("method == 'kl'")
@@ -110,8 +108,7 @@ def test_methods_ways_and_norms_of_the_embedded_zoo_are_what_their_tables_say(mo
 
 
 def test_every_variant_of_the_search_is_configured(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "docs")
-    recipe = script("make_cifar100_recipe")
+    recipe = script("cifar100_recipe")
     methods = yaml.safe_load((ROOT / "config/cifar100_search/recipes.yaml").read_text())["transfer"]["methods"]
     assert {method for _, _, method, *_ in recipe.SEARCH + recipe.UNSEEN} <= {m for m, spec in methods.items() if spec}
     page = (ROOT / "docs/cifar100_recipe.md").read_text()
@@ -120,7 +117,7 @@ def test_every_variant_of_the_search_is_configured(monkeypatch):
 
 @pytest.mark.parametrize("page", ["cifar100", "cifar100_recipe", "measured", "recommendation", "reliability"])
 def test_a_page_says_what_its_template_says(page):
-    template, text = ((ROOT / f"docs/{page}{suffix}").read_text() for suffix in (".template.md", ".md"))
+    template, text = ((ROOT / f"docs/{name}.md").read_text() for name in (f"pages/{page}.template", page))
     assert all(literal in text for literal, *_ in string.Formatter().parse(template))
 
 

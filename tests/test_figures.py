@@ -9,6 +9,7 @@ import pytest
 from conftest import make_random_study
 
 from transfer_atlas.analysis.histories import describe_histories
+from transfer_atlas.analysis.properties import correlate, describe_transfers
 from transfer_atlas.figures.flip_entropy import entropy_by_chance
 from transfer_atlas.figures.groups import of_family, of_method
 from transfer_atlas.figures.pair_matrix import cluster
@@ -22,7 +23,7 @@ TABLES = {figure: tables for figure, (_, tables) in figures_of(SCHEMAS).items()}
 # what a figure of too small a study says in place of its axes
 NEEDS_MORE = (
     "a correlation needs three transfers with a teacher and a result",
-    "a regression needs four students and two transfers per property",
+    "a regression needs 8 students and two transfers per property",
     "no expected flips: they need six models that are neither always right nor always wrong",
 )
 OF_PAIRS = [
@@ -232,8 +233,18 @@ def test_success_rate_draws_each_student_and_counts_the_lost(random_study):
 def test_flips_by_class_draws_falling_shares(random_study):
     axes = plot("flips_by_class", random_study).axes
     for ax, (_, rows) in zip(axes, random_study["flips_by_class"].groupby("example", sort=False), strict=True):
-        assert ax.lines[0].get_xdata().tolist() == list(range(1, 11))
-        assert ax.lines[0].get_ydata().tolist() == sorted(100 * rows["share_of_flips"], reverse=True)
+        assert [bar.get_height() for bar in ax.patches] == sorted(100 * rows["share_of_flips"], reverse=True)
+        assert len({round(bar.get_width(), 9) for bar in ax.patches}) == 1
+        largest = rows.loc[rows["share_of_flips"].idxmax(), "class"]
+        assert ax.get_xticklabels()[0].get_text() == random_study["classes"].set_index("class")["name"][largest]
+
+
+def test_classes_without_names_are_numbered(random_study):
+    random_study["classes"]["name"] = None
+    rows = random_study["flips_by_class"]
+    first = rows[rows["example"] == rows["example"].iloc[0]]
+    ax = plot("flips_by_class", random_study).axes[0]
+    assert ax.get_xticklabels()[0].get_text() == str(first.loc[first["share_of_flips"].idxmax(), "class"])
 
 
 def test_the_expected_teacher_of_a_draw_equals_all_draws():
@@ -262,17 +273,56 @@ def test_learning_curves_begin_at_nothing_and_end_with_the_transfer(random_study
     np.testing.assert_allclose(ax.lines[0].get_xydata(), [[0, 0], [1, gain / 2], [2, gain]])
     random_study["histories"][["gain", "loss"]] = np.nan
     figure = plot("learning_curves", random_study)
-    assert figure.axes[0].get_ylabel() == "mean objective (nats)"
+    assert figure.axes[0].get_ylabel() == "mean training loss (nats)"
     assert "transfer.evaluate_epochs" in figure.get_supxlabel()
 
 
-def test_a_matrix_greys_out_what_may_be_chance(random_study):
+def test_a_matrix_draws_every_delta_and_marks_the_significant_ones(random_study):
     deltas = random_study["deltas"] = random_study["deltas"].assign(q=1.0)
-    sure = deltas.query("method == 'kl'").index[3]
+    of_method = deltas.query("method == 'kl'")
+    sure = of_method.index[3]
     deltas.loc[sure, "q"] = 0.01
-    image = plot("delta_matrix", random_study).axes[0].images[1].get_array()
-    assert image.count() == 1
-    assert image.compressed()[0] == pytest.approx(100 * deltas.loc[sure, "delta"])
+    ax = plot("delta_matrix", random_study).axes[0]
+    drawn = ax.images[0].get_array()
+    assert sorted(np.asarray(drawn.compressed())) == pytest.approx(sorted(100 * of_method["delta"]))
+    ((teacher, student),) = ax.lines[0].get_xydata().astype(int)
+    assert drawn[student, teacher] == pytest.approx(100 * deltas.loc[sure, "delta"])
+
+
+@pytest.mark.parametrize(("students", "boxes"), [(4, 0), (12, 3)])
+def test_few_students_are_dots_and_many_have_boxes(students, boxes):
+    study = make_random_study(students, 5)
+    ax = plot("success_rate", study).axes[0]
+    assert len(ax.patches) == boxes * len(study["transfers"].dropna(subset=["teacher"])["method"].unique()) // 3
+    assert all(label.get_text().split("\n")[-1].replace(" to ", "").isdigit() for label in ax.get_xticklabels())
+
+
+def test_bins_of_the_accuracy_difference_show_their_spread_and_number(random_study):
+    ax = plot("delta_by_difference", random_study).axes[0]
+    taught = random_study["transfers"].dropna(subset=["teacher", "delta"])
+    assert sum(int(text.get_text()) for text in ax.texts) == len(taught)
+    assert ax.collections  # the middle half of each bin
+    assert (
+        len({line.get_marker() for line in ax.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2}) > 1
+    )
+
+
+def test_eta_is_shown_with_what_chance_gives(random_study):
+    rows = describe_transfers(*(random_study[table] for table in ("transfers", "complementarity", "models")))
+    table = correlate(rows[rows["method"] == "kl"]).set_index("property")
+    families = table[table["kind"] == "category"]
+    assert families[["low", "high"]].isna().all(axis=None)
+    assert families["chance"].between(0, 1).all()
+    assert table.loc[table["kind"] == "numeric", "chance"].isna().all()
+
+
+def test_a_control_outside_the_axis_is_said_to_be(random_study):
+    transfers = random_study["transfers"]
+    control = transfers["teacher"].isna()
+    transfers.loc[control, "delta"] = -0.9
+    figure = plot("transfer_delta", random_study)
+    colours = {line.get_color() for line in figure.axes[0].lines if "(outside)" in str(line.get_label())}
+    assert len(colours) == len(control_methods(transfers))
 
 
 def test_teams_stand_beside_their_members(random_study):

@@ -1,5 +1,7 @@
 """Standard errors and summaries by hand."""
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,14 +104,22 @@ def test_correlations_with_the_delta_by_hand():
     rows = pd.DataFrame(generator.normal(size=(12, 1 + len(NUMERIC))), columns=["delta", *NUMERIC])
     rows = rows.assign(
         student=list("aaabbbcccddd"), student_family=["mlp"] * 6 + ["convolution"] * 6, teacher_family="mlp"
-    )
+    ).assign(teacher=list("xyz" * 4))
     table = correlate(rows).set_index("property")
     expected = spearmanr(rows["delta"], rows["teacher_size"]).statistic
     assert table.loc["teacher size (log)", "value"] == pytest.approx(expected)
     means = rows.groupby("student_family")["delta"].transform("mean")
     assert table.loc["student family", "value"] ** 2 == pytest.approx(means.var() / rows["delta"].var())
     assert np.isnan(table.loc["teacher family", "value"])
-    assert (table["low"] <= table["value"]).sum() == (table["high"] >= table["value"]).sum() == 8
+    numeric = table[table["kind"] == "numeric"]
+    assert (numeric["low"] <= numeric["value"]).all() and (numeric["high"] >= numeric["value"]).all()
+    # of six ways to deal two families of two students each
+    of_student = rows.groupby("student")["delta"].mean()
+    ways = [
+        abs(of_student[list(pair)].mean() - of_student.drop(list(pair)).mean()) / 2 for pair in combinations("abcd", 2)
+    ]
+    assert table.loc["student family", "chance"] == pytest.approx(max(ways) / rows["delta"].std(ddof=0))
+    assert np.isnan(table.loc["teacher family", "chance"])
 
 
 def test_transfers_are_judged_against_the_labels_of_their_student_and_seed():

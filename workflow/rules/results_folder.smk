@@ -33,6 +33,8 @@ onstart:
 
 onsuccess:
     records.save_records(RESULTS, ".snakemake")
+    for text in targets.texts_to_print(workflow.dag_settings.targets, STUDY):
+        print(f"\n{text}\n{text.read_text()}", flush=True)
 
 
 onerror:

@@ -15,7 +15,9 @@ NUMERIC = {
     "positive_flips": "complementary knowledge",
     "error_consistency": "error consistency",
 }
-CATEGORIES = {"student_family": "student family", "teacher_family": "teacher family"}
+ROLES = ("student", "teacher")
+CATEGORIES = {f"{role}_family": f"{role} family" for role in ROLES}
+FEWEST_STUDENTS = 8  # of a regression, whose errors are estimated from what differs between students
 
 
 def describe_transfers(transfers, complementarity, models):
@@ -74,8 +76,10 @@ def correlate(rows, seed=0):
         seed: seed of the draws.
 
     Returns:
-        DataFrame with property, kind (numeric: Spearman's rho, -1 to 1; category: correlation ratio eta, 0 to 1),
-        value, low, high (95 %); NaN bounds for fewer than three students, NaN where a property does not vary.
+        DataFrame with property, kind (numeric: Spearman's rho, -1 to 1; category: correlation ratio eta, 0 to 1), value, low
+        and high (95 %), and chance. Eta cannot be negative, so it has no interval but `chance`: what it exceeds in 5 % of
+        the cases where families are dealt out to the models at random. NaN bounds for fewer than three students, NaN where
+        a property does not vary.
     """
     numbers = rows[["delta", *NUMERIC]].to_numpy(float)
     families = np.stack([rows[category].factorize()[0] for category in CATEGORIES], axis=1)
@@ -90,7 +94,25 @@ def correlate(rows, seed=0):
     kinds = ["numeric"] * len(NUMERIC) + ["category"] * len(CATEGORIES)
     names = [*NUMERIC.values(), *CATEGORIES.values()]
     value = _coefficients(numbers, families)
-    return pd.DataFrame({"property": names, "kind": kinds, "value": value, "low": low, "high": high})
+    table = pd.DataFrame({"property": names, "kind": kinds, "value": value, "low": low, "high": high, "chance": np.nan})
+    table.loc[table["kind"] == "category", ["low", "high"]] = np.nan
+    table.loc[table["kind"] == "category", "chance"] = [_eta_by_chance(rows, role, generator) for role in ROLES]
+    return table
+
+
+def _eta_by_chance(rows, role, generator):
+    """The 95th percentile of eta where the models of a role get the families of one another at random."""
+    model = rows[role].factorize()[0]
+    family = rows.drop_duplicates(role)[f"{role}_family"].factorize()[0]
+    if len(np.unique(family)) < 2 or rows["delta"].nunique() < 2:
+        return np.nan
+    values = rows["delta"].to_numpy(float)
+    dealt = generator.permuted(np.tile(family, (RESAMPLES, 1)), axis=1)[:, model]
+    between = np.zeros(RESAMPLES)
+    for number in np.unique(family):
+        mine = dealt == number
+        between += (mine @ (values - values.mean())) ** 2 / np.maximum(mine.sum(axis=1), 1)
+    return np.sqrt(np.quantile(between, 0.95) / (len(values) * values.var()))
 
 
 def _coefficients(numbers, families):
@@ -119,14 +141,14 @@ def regress(rows):
 
     Returns:
         DataFrame with property, value, low, high (95 %): points of delta per standard deviation of a number, or
-        against the first family by name; None where there are too few transfers or students.
+        against the first family by name, which its property names; None where there are too few transfers or students.
     """
     import statsmodels.formula.api as smf  # a second that correlations need not pay
 
     numeric = [name for name in NUMERIC if name != "accuracy_difference" and rows[name].std() > 0]
     families = [name for name in CATEGORIES if rows[name].nunique() > 1]
     terms = len(numeric) + sum(rows[name].nunique() - 1 for name in families)
-    if len(rows) < 2 * (terms + 1) or rows["student"].nunique() < 4 or not terms:
+    if len(rows) < 2 * (terms + 1) or rows["student"].nunique() < FEWEST_STUDENTS or not terms:
         return None
     scaled = rows.assign(
         points=100 * rows["delta"], **{name: (rows[name] - rows[name].mean()) / rows[name].std() for name in numeric}
@@ -137,7 +159,7 @@ def regress(rows):
     table = pd.DataFrame({"property": fitted.params.index, "value": fitted.params, "low": bounds[0], "high": bounds[1]})
     table = table[table["property"] != "Intercept"].reset_index(drop=True)
     names = NUMERIC | {
-        f"C({key})[T.{family}]": f"{text}: {family}"
+        f"C({key})[T.{family}]": f"{text}: {family},\nnot {min(rows[key])}"
         for key, text in CATEGORIES.items()
         for family in rows[key].unique()
     }

@@ -28,9 +28,9 @@ def plot_class_similarity(complementarity):
         ax.fill_between(places, low, high, color="C0", alpha=0.25, linewidth=0, label="middle half of the pairs")
         ax.vlines(places, low, high, color="C0", linewidth=0.8)
         ax.plot(places, median, "o-", color="C0", label="median over pairs")
-        names = [f"{TOP_PERCENTS[place]} %\n{len(increases[place]):,}" for place in range(len(TOP_PERCENTS))]
-        ax.set_xticks(range(len(TOP_PERCENTS)), names)
-        ax.set_xlim(-0.4, len(TOP_PERCENTS) - 0.6)
+        names = [f"{TOP_PERCENTS[place]} %\n{len(increases[place]):,}" for place in places]
+        ax.set_xticks(places, names)
+        ax.set_xlim(places[0] - 0.4, places[-1] + 0.4)
         ax.set_xlabel("classes that hold the top X % of the flips\n(below: pairs with at least two such classes)")
         ax.set_ylabel("similarity of these classes,\nabove the mean of all classes (%)")
         ax.set_title(f"{len(complementarity):,} ordered pairs", loc="left")

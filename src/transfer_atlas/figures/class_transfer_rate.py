@@ -3,7 +3,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
+from transfer_atlas.figures.style import (
+    METHOD_MARKERS,
+    TWO_COLUMNS,
+    method_name,
+    paper_style,
+    say_empty,
+    taught_methods,
+)
 from transfer_atlas.statistics import TOP_PERCENTS
 
 
@@ -25,7 +32,8 @@ def plot_class_transfer_rate(transfers):
             say_empty(axes[0], "no transfer of this study has a teacher that knows more than its student")
             return figure
         for number, method in enumerate(methods):
-            here, style = rows[rows["method"] == method], {"color": f"C{number}", "label": method_name(method)}
+            here, marker = rows[rows["method"] == method], METHOD_MARKERS[number % len(METHOD_MARKERS)]
+            style = {"color": f"C{number}", "label": method_name(method), "fmt": f"{marker}-"}
             _plot(axes[0], [here[f"top{percent}_transfer_rate"] for percent in TOP_PERCENTS], style, here["student"])
             axes[0].axhline(100 * here["transfer_rate"].mean(), color=f"C{number}", linestyle="--", linewidth=0.7)
             ratio = here["gain"] / here["positive_flips_after"]
@@ -39,7 +47,8 @@ def plot_class_transfer_rate(transfers):
             ax.set_ylim(bottom=0)
         axes[0].set_ylabel("transfer rate (% of images\nthat the teacher alone knew)")
         axes[1].set_ylabel("the paper's formula (%)")
-        axes[0].set_title(f"{len(rows)} transfers, dashed: all classes", loc="left")
+        axes[1].set_title("counts all gains, so may exceed 100 %", loc="left")
+        axes[0].set_title(f"{len(rows)} transfers; dashed: all classes alike", loc="left")
         axes[1].legend(loc="lower left", fontsize=6)
     return figure
 
@@ -48,4 +57,4 @@ def _plot(ax, rates, style, students):
     """Mean over students with its standard error, which one student alone does not have."""
     means = [rate.groupby(students).mean() for rate in rates]
     places, error = range(len(rates)), [100 * mean.sem() for mean in means]
-    ax.errorbar(places, [100 * np.nanmean(mean) for mean in means], error, fmt="o-", markersize=4, capsize=2, **style)
+    ax.errorbar(places, [100 * np.nanmean(mean) for mean in means], error, markersize=4, capsize=2, **style)

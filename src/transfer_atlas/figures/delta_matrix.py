@@ -10,14 +10,14 @@ PANELS_A_ROW = 3
 
 
 def plot_delta_matrix(deltas, models):
-    """Matrix of deltas, student x teacher, one panel per method; what is not significant is greyed out.
+    """Matrix of deltas, student x teacher, one panel per method; dots mark the significant ones.
 
     Args:
         deltas: the deltas table.
         models: the models table; both axes are sorted by accuracy.
 
     Returns:
-        Figure; means over seeds. Coloured cells differ from 0 at a false discovery rate of 5 % over all transfers.
+        Figure; means over seeds. Cells with a dot differ from 0 at a false discovery rate of 5 % over all transfers.
     """
     rows = deltas.dropna(subset=["teacher"])
     methods = taught_methods(deltas)
@@ -26,7 +26,7 @@ def plot_delta_matrix(deltas, models):
     by_accuracy = models.sort_values("accuracy", ascending=False, kind="stable")["model"]
     students, teachers = ([name for name in by_accuracy if name in set(rows[role])] for role in ("student", "teacher"))
     with paper_style():
-        height = lines * (1.2 + 0.13 * len(students)) + 0.8
+        height = lines * (1.4 + 0.16 * len(students)) + 0.8
         figure, axes = plt.subplots(
             lines, columns, figsize=(TWO_COLUMNS, height), sharex=True, sharey=True, squeeze=False
         )
@@ -40,10 +40,13 @@ def plot_delta_matrix(deltas, models):
             ax.set_title(method_name(method), loc="left")
         for ax in axes.flat[len(methods) :]:
             ax.set_axis_off()
-        ticks = [tick for tick in (-30, -10, -3, -1, -0.3, 0, 0.3, 1, 3, 10, 30) if abs(tick) <= most]
+        ticks = [tick for tick in (-30, -10, -3, -1, 0, 1, 3, 10, 30) if abs(tick) <= most]
         bar = figure.colorbar(image, ax=axes, label="transfer delta (points)", aspect=30, pad=0.02, ticks=ticks)
         bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
-        figure.supxlabel("teacher, the most accurate first (grey: q above 5 %; blank: no such transfer)", fontsize=8)
+        figure.supxlabel(
+            "teacher, the most accurate first (dot: false discovery rate below 5 %; blank: no such transfer)",
+            fontsize=8,
+        )
         figure.supylabel("student, the most accurate first", fontsize=8)
     return figure
 
@@ -52,11 +55,10 @@ def _plot_method(ax, rows, students, teachers, norm):
     cells = rows.set_index(["student", "teacher"])
     delta = 100 * cells["delta"].unstack().reindex(index=students, columns=teachers)
     significant = (cells["q"] < 0.05).unstack().reindex(index=students, columns=teachers)
-    shown = significant.eq(True).to_numpy()
-    values = delta.to_numpy(float)
-    ax.imshow(np.where(np.isnan(values) | shown, np.nan, 0.5), cmap="Greys", vmin=0, vmax=2, aspect="auto")
-    image = ax.imshow(np.where(shown, values, np.nan), cmap="RdBu", norm=norm, aspect="auto")
+    image = ax.imshow(delta.to_numpy(float), cmap="RdBu", norm=norm, aspect="auto")
     size = 6 if max(len(students), len(teachers)) <= 25 else 4
+    student, teacher = np.nonzero(significant.eq(True).to_numpy())
+    ax.plot(teacher, student, "o", color="black", markersize=size / 3)
     ax.grid(False)
     ax.set_xticks(range(len(teachers)), teachers, rotation=90, fontsize=size)
     ax.set_yticks(range(len(students)), students, fontsize=size)

@@ -32,8 +32,8 @@ def plot_flip_entropy(complementarity, classes):
         chance = [entropy_by_chance(k, count) for k in flips]
         ax.plot(100 * flips / images, chance, color="C1", linewidth=1, label="flips spread by chance")
         ax.axhline(np.log(count), color="grey", linestyle="--", linewidth=0.8, label=f"uniform: ln {count:,}")
-        ax.set_xlabel("complementary knowledge (% of evaluation images)")
-        ax.set_ylabel("entropy of the flips (nats)")
+        ax.set_xlabel("complementary knowledge (% of images)")
+        ax.set_ylabel("entropy of the flips (nats)" + ("" if ax.get_ylim()[0] <= 0 else "\n(axis does not start at 0)"))
         ax.set_title(f"{len(pairs):,} ordered pairs, {count:,} classes", loc="left")
         ax.legend(loc="lower right")
     return figure

@@ -6,16 +6,18 @@ import numpy as np
 from transfer_atlas.figures.style import TWO_COLUMNS, paper_style, say_empty
 
 PANELS_A_ROW = 3
+MOST_NAMES = 20  # more classes are not named
 
 
-def plot_flips_by_class(flips_by_class):
+def plot_flips_by_class(flips_by_class, classes):
     """Share of the flips that each class holds, sorted, one panel per example pair (the paper's Fig. 2).
 
     Args:
         flips_by_class: the flips_by_class table.
+        classes: the classes table.
 
     Returns:
-        Figure with an even spread as a dashed line.
+        Figure with an even spread as a dashed line; few classes are named.
     """
     examples = list(flips_by_class["example"].unique())
     rows = max(1, -(-len(examples) // PANELS_A_ROW))
@@ -25,24 +27,30 @@ def plot_flips_by_class(flips_by_class):
         if not examples:
             say_empty(axes[0, 0], "fewer than two models, so no pairs")
             return figure
+        names = classes.set_index("class")["name"]
         for ax, example in zip(axes.flat, examples, strict=False):
-            _plot_example(ax, flips_by_class[flips_by_class["example"] == example], example)
+            _plot_example(ax, flips_by_class[flips_by_class["example"] == example], example, names)
         axes[0, 0].set_ylim(bottom=0)  # after all panels, for they share the axis, and this fixes its top
         for ax in axes.flat[len(examples) :]:
             ax.set_axis_off()
         axes[0, -1].legend(loc="upper right")
-        figure.supxlabel("classes by falling share", fontsize=8)
+        figure.supxlabel("classes, those with most flips first", fontsize=8)
         figure.supylabel("share of the flips (%)", fontsize=8)
     return figure
 
 
-def _plot_example(ax, rows, example):
-    shares = 100 * np.sort(rows["share_of_flips"].to_numpy())[::-1]
-    ranks = np.arange(1, len(shares) + 1)
-    ax.fill_between(ranks, shares, step="mid", color="C0", alpha=0.35, linewidth=0)
-    ax.step(ranks, shares, where="mid", color="C0", linewidth=1)
-    ax.axhline(100 / len(shares), color="grey", linestyle="--", linewidth=0.8, label="even spread")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+def _plot_example(ax, rows, example, names):
+    rows = rows.sort_values("share_of_flips", ascending=False, kind="stable")
+    shares, ranks = 100 * rows["share_of_flips"].to_numpy(), np.arange(1, len(rows) + 1)
+    # bars of equal width, without gaps where there are many
+    ax.bar(ranks, shares, width=0.8 if len(rows) <= MOST_NAMES else 1, color="C0", alpha=0.6, linewidth=0)
+    ax.axhline(100 / len(rows), color="grey", linestyle="--", linewidth=0.8, label="even spread")
+    if len(rows) <= MOST_NAMES:
+        shown = names.reindex(rows["class"])
+        ax.set_xticks(ranks, shown.fillna(rows["class"].astype(str).set_axis(shown.index)), rotation=90, fontsize=6)
+    else:
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid(axis="x", visible=False)
     pair = rows.iloc[0]
     title = f"{example} teacher: {rows['flips'].sum():,} flips\n{pair['teacher']}\nfor {pair['student']}"
     ax.set_title(title, loc="left", fontsize=7)

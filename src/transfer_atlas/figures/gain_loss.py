@@ -36,6 +36,7 @@ def plot_gain_loss(transfers, models):
             ax.set_xlim(0, most)
             ax.set_ylim(0, most)
             ax.set_aspect("equal")
+            ax.set_title(f"{ax.get_title(loc='left')}\n{(rows['method'] == method).sum()} transfers", loc="left")
         axes[0].set_ylabel("loss (% of images)")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", title="student")
         figure.supxlabel("gain (% of images)", fontsize=8)

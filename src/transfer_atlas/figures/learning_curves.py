@@ -30,14 +30,16 @@ def plot_learning_curves(histories):
             ax.xaxis.get_major_locator().set_params(integer=True)
         _leave_out_far(axes, methods, histories)
         if evaluated:
-            axes[0].set_ylabel("% of images")
+            axes[0].set_ylabel("change against before\n(% of evaluation images)")
             axes[0].legend(loc="best")
         else:
-            axes[0].set_ylabel("mean objective (nats)")
+            axes[0].set_ylabel("mean training loss (nats)")
             for ax in axes:  # what is nearly nothing looks like nothing
                 ax.set_ylim(0, max(0.01, ax.get_ylim()[1]))
-        below = "" if evaluated else " (gain and loss: transfer.evaluate_epochs)"
-        figure.supxlabel(f"epochs{below}", fontsize=8)
+        band = "band: standard error over students" if histories["student"].nunique() > 1 else "one student"
+        band += "; each epoch sees another view"
+        below = "" if evaluated else "; for gain and loss set transfer.evaluate_epochs"
+        figure.supxlabel(f"epochs ({band}{below})", fontsize=8)
     return figure
 
 

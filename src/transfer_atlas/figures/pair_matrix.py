@@ -37,7 +37,11 @@ def plot_pair_matrix(complementarity, models):
         _draw_accuracies(axes[2], described["accuracy"])
         label = "complementary knowledge (% of evaluation images)"
         figure.colorbar(image, ax=axes, label=label, location="bottom", shrink=0.5, aspect=40, pad=0.02)
-        axes[1].set_title(f"{len(order):,} models, {len(complementarity):,} ordered pairs", loc="left")
+        axes[1].set_title(
+            f"{len(order):,} models, {len(complementarity):,} ordered pairs; models that err alike stand together",
+            loc="left",
+            fontsize=7,
+        )
         _name_families(figure, described["family"])
     return figure
 

@@ -15,7 +15,8 @@ def plot_property_correlation(transfers, complementarity, models):
         models: the models table.
 
     Returns:
-        Figure, one panel per method; bars are 95 % intervals from drawing students anew.
+        Figure, one panel per method; bars are 95 % intervals from drawing students anew, ticks what eta exceeds by chance in
+        5 % of the cases.
     """
     rows = describe_transfers(transfers, complementarity, models)
     methods = [method for method in taught_methods(transfers) if (rows["method"] == method).sum() > 2]
@@ -29,7 +30,9 @@ def plot_property_correlation(transfers, complementarity, models):
             _plot_method(ax, correlate(here))
             ax.set_title(f"{ax.get_title(loc='left')}\n{len(here)} pairs", loc="left")
         figure.supxlabel(
-            "correlation with the delta (filled: Spearman's rho, -1 to 1; hollow: eta of families, 0 to 1)", fontsize=8
+            "correlation with the delta (filled: Spearman's rho, -1 to 1, with 95 % interval;\n"
+            "hollow: eta of families, 0 to 1, with the 95th percentile of chance as a tick)",
+            fontsize=8,
         )
     return figure
 
@@ -40,6 +43,7 @@ def _plot_method(ax, table):
         here = (table["kind"] == kind).to_numpy()
         ax.plot(table["value"][here], places[here], "o", color="C0", markerfacecolor=fill, markersize=4)
     ax.hlines(places, table["low"].astype(float), table["high"].astype(float), color="C0", linewidth=0.8)
+    ax.plot(table["chance"], places, "|", color="grey", markersize=8)
     ax.axvline(0, color="black", linewidth=0.6)
     ax.set_yticks(places, table["property"])
     ax.set_xlim(-1.05, 1.05)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transfer_atlas.analysis.properties import describe_transfers, regress
+from transfer_atlas.analysis.properties import FEWEST_STUDENTS, describe_transfers, regress
 from transfer_atlas.figures.style import method_panels, paper_style, say_empty, taught_methods
 
 
@@ -23,7 +23,7 @@ def plot_property_regression(transfers, complementarity, models):
     with paper_style():
         figure, axes = method_panels(list(fitted), 2.9, sharey=True)
         if not fitted:
-            say_empty(axes[0], "a regression needs four students and two transfers per property")
+            say_empty(axes[0], f"a regression needs {FEWEST_STUDENTS} students and two transfers per property")
             return figure
         properties = list(dict.fromkeys(name for table in fitted.values() for name in table["property"]))[::-1]
         for ax, table in zip(axes, fitted.values(), strict=True):
@@ -32,5 +32,8 @@ def plot_property_regression(transfers, complementarity, models):
             ax.plot(table["value"], places, "o", color="C0", markersize=4)
             ax.axvline(0, color="black", linewidth=0.6)
         axes[0].set_yticks(range(len(properties)), properties)
-        figure.supxlabel("points of delta per standard deviation, or against the first family", fontsize=8)
+        figure.supxlabel(
+            "points of delta per standard deviation, or against the other family (95 % interval, clustered by student)",
+            fontsize=8,
+        )
     return figure

@@ -14,6 +14,8 @@ from transfer_atlas.figures.style import (
     taught_methods,
 )
 
+FEWEST_IN_A_BOX = 8  # students
+
 
 def plot_success_rate(transfers):
     """Box plot over students of the share of transfers with delta > 0 (the paper's Fig. 4a), controls beside.
@@ -22,7 +24,8 @@ def plot_success_rate(transfers):
         transfers: the transfers table.
 
     Returns:
-        Figure with one box and one dot per student for each method.
+        Figure with one dot per student for each method, and a box over eight students or more; below each method the number
+        of transfers that each student has.
     """
     taught, controls = taught_methods(transfers), control_methods(transfers)
     methods = taught + controls
@@ -36,18 +39,24 @@ def plot_success_rate(transfers):
             say_empty(ax, "no transfers")
             return figure
         marks = {"x": "method", "y": "success", "order": methods, "ax": ax, "color": "C0"}
-        # a control has one transfer per student and seed: nothing that a box could summarise
+        # a control has one transfer per student and seed, and a few students are seen better as they are
         boxed = rates[rates["method"].isin(taught)]
-        sns.boxplot(boxed, **marks, width=0.5, fliersize=0, linewidth=0.8, boxprops={"alpha": 0.35})
+        if rates["student"].nunique() >= FEWEST_IN_A_BOX:
+            sns.boxplot(boxed, **marks, width=0.5, fliersize=0, linewidth=0.8, boxprops={"alpha": 0.35})
         sns.swarmplot(rates, **marks, size=max(1.2, min(4, 40 / rates["student"].nunique())))
         if taught and controls:
             ax.axvline(len(taught) - 0.5, color="grey", linestyle="--", linewidth=0.8)
-        labels = [
-            method_name(method).replace(" (", "\n(").replace(", ", ",\n").replace(" + ", "\n+ ") for method in methods
-        ]
-        ax.set_xticks(range(len(methods)), labels)
-        ax.set_xlabel("")
+        ax.set_xticks(range(len(methods)), [_label(method, transfers) for method in methods])
+        ax.set_xlabel("method, and transfers per student")
         ax.set_ylabel("success rate per student\n(% of transfers with a gain)")
         ax.set_ylim(-6, 106)
         ax.set_title(f"{transfers['student'].nunique()} students, {count_transfers(transfers)}", loc="left")
     return figure
+
+
+def _label(method, transfers):
+    """Name of a method in short lines, and how many transfers a student has: rates of one transfer are 0 or 100 %."""
+    name = method_name(method).replace(" (", "\n(").replace(", ", ",\n").replace(" + ", "\n+ ")
+    counts = transfers.loc[transfers["method"] == method, "student"].value_counts()
+    each = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+    return f"{name}\n{each}"

@@ -4,7 +4,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import gammaln
 
-from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
+from transfer_atlas.figures.style import (
+    METHOD_MARKERS,
+    TWO_COLUMNS,
+    method_name,
+    paper_style,
+    say_empty,
+    taught_methods,
+)
 
 
 def plot_teacher_count(transfers, complementarity):
@@ -37,8 +44,8 @@ def _plot_deltas(ax, rows, methods):
         return
     for number, method in enumerate(methods):
         here = rows[rows["method"] == method]
-        style = {"color": f"C{number}", "markersize": 3}
-        ax.plot(*_curve(here, "positive_flips", "delta"), "o-", label=method_name(method), **style)
+        marker, style = METHOD_MARKERS[number % len(METHOD_MARKERS)], {"color": f"C{number}", "markersize": 3}
+        ax.plot(*_curve(here, "positive_flips", "delta"), f"{marker}-", label=method_name(method), **style)
         ax.plot(*_curve(here, "delta", "delta"), "--", linewidth=0.8, **style)
     ax.axhline(0, color="black", linewidth=0.6)
     ax.xaxis.get_major_locator().set_params(integer=True)
@@ -55,6 +62,7 @@ def _plot_flips(ax, flips):
     teachers, most = _curve(flips, "positive_flips", "positive_flips")
     ax.plot(teachers + 1, most, "o-", color="C0", markersize=3)
     ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_ylim(bottom=0)
     ax.set_xlabel("models in the zoo, the student included")
     ax.set_ylabel("most positive flips (% of images)")
     ax.set_title(f"mean over {flips['student'].nunique()} students", loc="left")

@@ -1,7 +1,5 @@
 """What a transfer changes in the student's accuracy, against the accuracy difference, per method."""
 
-from itertools import cycle
-
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -17,6 +15,7 @@ from transfer_atlas.figures.style import (
 )
 
 CONTROL_LINES = ("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 4)))
+CONTROL_COLOURS = ("C1", "C2", "C3", "C4", "C5")
 
 
 def plot_transfer_delta(transfers, complementarity):
@@ -67,6 +66,9 @@ def _plot_method(ax, rows):
 
 
 def _draw_controls(ax, transfers, controls):
-    for control, line in zip(controls, cycle(CONTROL_LINES), strict=False):
+    for number, control in enumerate(controls):
         mean = 100 * transfers.loc[transfers["method"] == control, "delta"].mean()
-        ax.axhline(mean, color="C1", linestyle=line, linewidth=0.9, label=f"{method_name(control)} {mean:+.2f}")
+        low, high = ax.get_ylim()
+        outside = "" if low <= mean <= high else " (outside)"
+        style = {"color": CONTROL_COLOURS[number % 5], "linestyle": CONTROL_LINES[number % 5], "linewidth": 0.9}
+        ax.axhline(mean, label=f"{method_name(control)} {mean:+.2f}{outside}", **style)

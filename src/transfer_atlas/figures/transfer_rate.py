@@ -36,10 +36,13 @@ def plot_transfer_rate(transfers, models):
         for ax, method in zip(axes[0], methods, strict=True):
             _plot_families(ax, rows[rows["method"] == method])
             ax.set_title(method_name(method), loc="left")
-        axes[0, 0].set_ylabel("transfer rate\n(% of complementary knowledge)")
+        axes[0, 0].set_ylabel("transfer rate\n(% of positive flips)")
         axes[0, 0].set_ylim(bottom=0)
         figure.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside right upper", title="student")
-        figure.supxlabel("student size (million parameters)", fontsize=8)
+        figure.supxlabel(
+            "student size (million parameters); faint: one teacher, mark and bar: mean and standard error over teachers",
+            fontsize=8,
+        )
     return figure
 
 

@@ -7,7 +7,7 @@ FIGURES = {
     "Complementarity": {
         "complementarity": ["complementarity"],
         "flips_over_expected": ["complementarity"],
-        "flips_by_class": ["flips_by_class"],
+        "flips_by_class": ["flips_by_class", "classes"],
         "flip_entropy": ["complementarity", "classes"],
         "class_similarity": ["complementarity"],
         "pair_matrix": ["complementarity", "models"],

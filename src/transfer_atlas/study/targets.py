@@ -32,6 +32,21 @@ def check_targets(arguments, study, known):
             _check_names(target, found[2], known)
 
 
+def texts_to_print(requested, study):
+    """The tables for people among the requested targets, which a run ends with on the terminal.
+
+    Args:
+        requested: targets of the call; empty for the default one, whose text is the summary.
+        study: name of the study.
+
+    Returns:
+        List of paths of text files that exist.
+    """
+    summary = f"results/{study}/summary.txt"
+    texts = [summary if target == "all" else target for target in requested or ["all"]]
+    return [path for path in map(Path, texts) if path.suffix == ".txt" and path.is_file()]
+
+
 def _targets(arguments):
     """Words of a command line that are neither options nor their values, as far as that can be told."""
     targets, previous, in_files = [], "", False

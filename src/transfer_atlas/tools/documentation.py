@@ -123,7 +123,9 @@ second, because only the named columns are read.
 import pandas as pd
 
 columns = ["teacher", "positive_flips", "accuracy_difference"]
-pairs = pd.read_parquet("results/demo/complementarity.parquet", columns=columns, filters=[("student", "==", "gmlp.short")])
+pairs = pd.read_parquet(
+    "results/demo/complementarity.parquet", columns=columns, filters=[("student", "==", "gmlp.short")]
+)
 top = pairs.nlargest(10, "positive_flips")
 ```
 
@@ -140,7 +142,8 @@ top = duckdb.sql(\"\"\"
 import polars as pl
 
 pairs = pl.scan_parquet("results/demo/complementarity.parquet").filter(pl.col("student") == "gmlp.short")
-top = pairs.select("teacher", "positive_flips", "accuracy_difference").top_k(10, by="positive_flips").collect().to_pandas()
+known = pairs.select("teacher", "positive_flips", "accuracy_difference")
+top = known.top_k(10, by="positive_flips").collect().to_pandas()
 ```"""
 
 

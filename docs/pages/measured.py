@@ -1,13 +1,13 @@
 """Write docs/measured.md: what each method gives on the embedded zoo.
 
-python docs/make_measured.py, from the repository's root; the page itself says which commands make the tables.
+python docs/pages/measured.py, from the repository's root; the page itself says which commands make the tables.
 """
 
 import shutil
 from pathlib import Path
 
 import pandas as pd
-from make_cifar100 import table
+from format import of_row, table, template
 
 from transfer_atlas.analysis.significance import judge_methods
 from transfer_atlas.analysis.summary import summarise_teams
@@ -34,27 +34,14 @@ def judge(transfers):
             {
                 "method": method_name(method),
                 "transfers": len(here),
-                "success (%)": _percent(zero, "success_rate"),
-                "above labels (%)": "" if labels is None else _percent(labels, "success_rate"),
+                "success (%)": of_row(zero, "success_rate", "{:.0f}"),
+                "above labels (%)": "" if labels is None else of_row(labels, "success_rate", "{:.0f}"),
                 "significant up, down (%)": f"{_share(sure & (here['delta'] > 0))}, {_share(sure & (here['delta'] < 0))}",
-                "mean delta": _points(zero, "mean_difference"),
-                "mean less labels": "" if labels is None else _points(labels, "mean_difference"),
+                "mean delta": of_row(zero, "mean_difference"),
+                "mean less labels": "" if labels is None else of_row(labels, "mean_difference"),
             }
         )
     return table(pd.DataFrame(rows))
-
-
-def _percent(row, name):
-    return f"{100 * row[name]:.0f}" + _between(row, name, ".0f")
-
-
-def _points(row, name):
-    return f"{100 * row[name]:+.2f}" + _between(row, name, "+.2f")
-
-
-def _between(row, name, form):
-    bounds = [100 * row[f"{name}_{end}"] for end in ("low", "high")]
-    return "" if pd.isna(bounds[0]) else f" ({bounds[0]:{form}} to {bounds[1]:{form}})"
 
 
 def _share(chosen):
@@ -103,7 +90,7 @@ def main():
     """Write the page and copy its figures."""
     every, embedded = table_of("embedded_methods", "transfers"), table_of("embedded_teams", "transfers")
     teams, sweeps = table_of("embedded_teams", "teams"), table_of("embedded_batch_norm", "sweeps")
-    text = PAGE.with_suffix(".template.md").read_text()
+    text = template("measured")
     PAGE.write_text(
         text.format(
             pairs=every.dropna(subset=["teacher"])[["student", "teacher"]].drop_duplicates().shape[0],

@@ -1,6 +1,6 @@
 """Write docs/cifar100.md and its figures from the results of config/cifar100.yaml.
 
-python docs/make_cifar100.py, from the repository's root; the page itself says which commands make the results.
+python docs/pages/cifar100.py, from the repository's root; the page itself says which commands make the results.
 """
 
 import shutil
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest, bootstrap
+from format import interval, table, template, with_interval
+from scipy.stats import binomtest
 
 from transfer_atlas.analysis.properties import correlate, describe_transfers
 from transfer_atlas.analysis.summary import summarise_methods
@@ -29,27 +30,6 @@ FIGURES = {
 # paper.md: medians over students of the success rate in %, arXiv 2310.17653, Fig. 4a and section 5
 PAPER_MEDIAN = {"kl": 32.5, "xe_kl": 42.5, "xe_kl_mcl": 85.0, "kl_dp": 92.5, "kl_dp_u": 82.5}
 PAPER_FAMILY = {"transformer": 97.5, "mlp": 100.0, "convolution": 45.0}
-
-
-def interval(*samples, statistic=np.mean):
-    """95 % percentile interval of a statistic when the students whose values these are, are drawn anew."""
-    if any(len(values) < 3 for values in samples) or all(np.ptp(values) == 0 for values in samples):
-        return np.nan, np.nan
-    drawn = bootstrap(samples, statistic, n_resamples=5000, method="percentile", rng=np.random.default_rng(0))
-    return drawn.confidence_interval.low, drawn.confidence_interval.high
-
-
-def with_interval(value, bounds, form="{:+.2f}"):
-    """`value (low to high)`, all times 100."""
-    if np.isnan(bounds[0]):
-        return form.format(100 * value)
-    low, high = (form.format(100 * bound) for bound in bounds)
-    return f"{form.format(100 * value)} ({low} to {high})"
-
-
-def table(frame):
-    """A DataFrame as Markdown."""
-    return frame.to_markdown(index=False, disable_numparse=True)
 
 
 def by_student(transfers, method, column="delta"):
@@ -238,7 +218,7 @@ def main():
     )
 
 
-TEXT = Path(__file__).with_name("cifar100.template.md").read_text()
+TEXT = template("cifar100")
 
 if __name__ == "__main__":
     main()

@@ -1,13 +1,13 @@
 """Write docs/seeds.md from the transfers of the study embedded_seeds.
 
-python docs/make_seeds.py, from the repository's root; the page itself says which command makes the tables.
+python docs/pages/seeds.py, from the repository's root; the page itself says which command makes the tables.
 """
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from make_cifar100 import table
+from format import table, template
 from scipy.stats import t as student_t
 
 from transfer_atlas.figures.style import method_name
@@ -70,7 +70,7 @@ def main():
     methods = means[list(METHODS)]
     if not ((methods["kl"] < 0) & (methods["kl"] < methods[["kl_dp", "labels"]].min(axis=1))).all():
         raise SystemExit("the order of the methods no longer holds in every run: write the page anew")
-    text = Path("docs/seeds.template.md").read_text()
+    text = template("seeds")
     Path("docs/seeds.md").write_text(
         text.format(
             transfers=len(read_table("results/embedded_seeds/transfers.parquet")),

@@ -1,13 +1,13 @@
 """Write docs/imagenet.md and its figures from the tables of the study imagenet_public.
 
-python docs/make_imagenet.py, from the repository's root; the page itself says which commands make the tables.
+python docs/pages/imagenet.py, from the repository's root; the page itself says which commands make the tables.
 """
 
 import shutil
 from pathlib import Path
 
 import pandas as pd
-from make_cifar100 import table
+from format import of_row, percent, table, template
 
 from transfer_atlas.complementarity.accepted import accepted_matrix
 from transfer_atlas.complementarity.joint import grow_set
@@ -18,10 +18,6 @@ from transfer_atlas.store.tables import read_table
 RESULTS, IMAGES = Path("results/imagenet_public"), Path("docs/images/imagenet")
 NEAR = 0.1  # accuracy difference
 FIGURES = ("complementarity", "flips_over_expected", "flip_entropy", "pair_matrix", "pair_accuracy")
-
-
-def percent(value, digits=2):
-    return f"{100 * value:.{digits}f}"
 
 
 def describe_flips(pairs):
@@ -73,16 +69,12 @@ def describe_same_networks(pairs):
                 "networks": f"{row['student']}, {row['teacher']}",
                 "flips of the second for the first (%)": percent(row["positive_flips"]),
                 "of the first for the second (%)": percent(row["negative_flips"]),
-                "flips over expected": with_bounds(row, "flips_over_expected"),
+                "flips over expected": of_row(row, "flips_over_expected", "{:.2f}", 1),
                 "other prediction (%)": percent(1 - row["same_prediction"], 1),
                 "error consistency": f"{row['error_consistency']:.3f} ({low:.3f} to {high:.3f})",
             }
         )
     return table(pd.DataFrame(rows))
-
-
-def with_bounds(row, name):
-    return f"{row[name]:.2f} ({row[f'{name}_low']:.2f} to {row[f'{name}_high']:.2f})"
 
 
 def framework(names):
@@ -131,7 +123,7 @@ def extreme_ratios(pairs, largest, number=4):
     """The pairs farthest from what is expected, one per unordered pair."""
     ranked = pairs.sort_values("flips_over_expected", ascending=not largest).head(number)
     return "; ".join(
-        f"{row['teacher']} for {row['student']} {with_bounds(row, 'flips_over_expected')}"
+        f"{row['teacher']} for {row['student']} {of_row(row, 'flips_over_expected', '{:.2f}', 1)}"
         for _, row in ranked.iterrows()
     )
 
@@ -172,51 +164,47 @@ def main():
             for a, e in zip(ranked["accuracy"], ranked["accuracy_standard_error"], strict=True)
         ]
     )
-    filled = (
-        Path("docs/imagenet.template.md")
-        .read_text()
-        .format(
-            networks=len(models),
-            images=f"{pairs['images'].iloc[0]:,}",
-            pairs=f"{len(pairs):,}",
-            lowest=percent(pairs["positive_flips"].min()),
-            highest=percent(pairs["positive_flips"].max(), 1),
-            flips=describe_flips(pairs),
-            fewest=extreme_pair(pairs, largest=False),
-            most=extreme_pair(pairs, largest=True),
-            entropy_low=f"{pairs['flip_entropy'].min():.2f}",
-            entropy_high=f"{pairs['flip_entropy'].max():.2f}",
-            effective=f"{pairs['effective_classes'].median():.0f}",
-            classes=describe_classes(pairs),
-            kappa_low=f"{kappa.min():.2f}",
-            kappa_median=f"{kappa.median():.2f}",
-            kappa_high=f"{kappa.max():.2f}",
-            above_zero=percent((pairs["error_consistency_low"] > 0).mean(), 0),
-            oracle=percent(
-                (pairs["oracle_accuracy"] - pairs[["student_accuracy", "teacher_accuracy"]].max(axis=1)).median(), 1
-            ),
-            chosen=percent(
-                (pairs["confidence_accuracy"] - pairs[["student_accuracy", "teacher_accuracy"]].max(axis=1)).median(), 1
-            ),
-            same=describe_same_networks(pairs),
-            correlation=f"{pairs['positive_flips'].corr(pairs['expected_flips']):.3f}",
-            by_accuracy=percent(pairs["positive_flips"].corr(pairs["independent_flips"]) ** 2, 0),
-            chance=describe_chance(pairs),
-            above_chance=percent((sure & (ratio > 1)).mean(), 0),
-            below_chance=percent((sure & (ratio < 1)).mean(), 0),
-            least_expected=extreme_ratios(pairs, largest=False),
-            most_expected=extreme_ratios(pairs, largest=True),
-            kappa_highest=f"{pairs['error_consistency_highest'].min():.2f}",
-            judged=f"{pairs['accepted_images'].iloc[0]:,}",
-            accepted_lowest=percent(pairs["accepted_flips"].min()),
-            accepted_median=percent(pairs["accepted_flips"].median()),
-            accepted_low=percent(pairs["student_accepted"].min(), 0),
-            accepted_middle=percent(pairs["student_accepted"].median(), 0),
-            accepted_high=percent(pairs["student_accepted"].max(), 0),
-            grown=describe_set(answers, models),
-            **describe_unknown(answers, accepted),
-            zoo=table(zoo[["model", "accuracy"]].rename(columns={"accuracy": "accuracy (%), standard error"})),
-        )
+    filled = template("imagenet").format(
+        networks=len(models),
+        images=f"{pairs['images'].iloc[0]:,}",
+        pairs=f"{len(pairs):,}",
+        lowest=percent(pairs["positive_flips"].min()),
+        highest=percent(pairs["positive_flips"].max(), 1),
+        flips=describe_flips(pairs),
+        fewest=extreme_pair(pairs, largest=False),
+        most=extreme_pair(pairs, largest=True),
+        entropy_low=f"{pairs['flip_entropy'].min():.2f}",
+        entropy_high=f"{pairs['flip_entropy'].max():.2f}",
+        effective=f"{pairs['effective_classes'].median():.0f}",
+        classes=describe_classes(pairs),
+        kappa_low=f"{kappa.min():.2f}",
+        kappa_median=f"{kappa.median():.2f}",
+        kappa_high=f"{kappa.max():.2f}",
+        above_zero=percent((pairs["error_consistency_low"] > 0).mean(), 0),
+        oracle=percent(
+            (pairs["oracle_accuracy"] - pairs[["student_accuracy", "teacher_accuracy"]].max(axis=1)).median(), 1
+        ),
+        chosen=percent(
+            (pairs["confidence_accuracy"] - pairs[["student_accuracy", "teacher_accuracy"]].max(axis=1)).median(), 1
+        ),
+        same=describe_same_networks(pairs),
+        correlation=f"{pairs['positive_flips'].corr(pairs['expected_flips']):.3f}",
+        by_accuracy=percent(pairs["positive_flips"].corr(pairs["independent_flips"]) ** 2, 0),
+        chance=describe_chance(pairs),
+        above_chance=percent((sure & (ratio > 1)).mean(), 0),
+        below_chance=percent((sure & (ratio < 1)).mean(), 0),
+        least_expected=extreme_ratios(pairs, largest=False),
+        most_expected=extreme_ratios(pairs, largest=True),
+        kappa_highest=f"{pairs['error_consistency_highest'].min():.2f}",
+        judged=f"{pairs['accepted_images'].iloc[0]:,}",
+        accepted_lowest=percent(pairs["accepted_flips"].min()),
+        accepted_median=percent(pairs["accepted_flips"].median()),
+        accepted_low=percent(pairs["student_accepted"].min(), 0),
+        accepted_middle=percent(pairs["student_accepted"].median(), 0),
+        accepted_high=percent(pairs["student_accepted"].max(), 0),
+        grown=describe_set(answers, models),
+        **describe_unknown(answers, accepted),
+        zoo=table(zoo[["model", "accuracy"]].rename(columns={"accuracy": "accuracy (%), standard error"})),
     )
     Path("docs/imagenet.md").write_text(filled)
     IMAGES.mkdir(parents=True, exist_ok=True)

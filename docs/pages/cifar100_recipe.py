@@ -1,13 +1,14 @@
 """Write docs/cifar100_recipe.md from the results of config/cifar100_search.
 
-python docs/make_cifar100_recipe.py, from the repository's root; the page itself says which commands make the results.
+python docs/pages/cifar100_recipe.py, from the repository's root; the page itself says which commands make the results.
 """
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from make_cifar100 import RESULTS, by_student, interval, table, with_interval
+from cifar100 import RESULTS, by_student
+from format import interval, table, template, with_interval
 
 from transfer_atlas.analysis.summary import summarise_methods
 from transfer_atlas.figures.style import METHOD_NAMES
@@ -110,9 +111,7 @@ def main():
     """Write the page."""
     pairs = len(deltas(transfers_of("recipes"), "kl_dp"))
     PAGE.write_text(
-        PAGE.with_suffix(".template.md")
-        .read_text()
-        .format(
+        template("cifar100_recipe").format(
             pairs=pairs,
             search=variants_table(SEARCH),
             unseen=variants_table(UNSEEN),

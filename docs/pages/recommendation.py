@@ -1,13 +1,13 @@
 """Write docs/recommendation.md: whether recommended teachers are better than rules of thumb, in every study that is there.
 
-python docs/make_recommendation.py, from the repository's root; the page itself says which commands make the tables.
+python docs/pages/recommendation.py, from the repository's root; the page itself says which commands make the tables.
 """
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from make_cifar100 import table
+from format import table, template
 
 from transfer_atlas.figures.style import METHOD_NAMES
 from transfer_atlas.recommend.advice import covariances_of, learnable, transfers_by_method
@@ -80,7 +80,7 @@ def ceilings(studies):
 
 def main():
     """Write the page."""
-    text = PAGE.with_suffix(".template.md").read_text()
+    text = template("recommendation")
     PAGE.write_text(text.format(checks=compare(STUDIES), ceilings=ceilings(STUDIES)))
 
 

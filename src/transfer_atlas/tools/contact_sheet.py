@@ -1,0 +1,55 @@
+"""All figures of a study on one picture: `python -m transfer_atlas.tools.contact_sheet results/<study>/figures`."""
+
+import argparse
+from pathlib import Path
+
+from PIL import Image
+
+from transfer_atlas.errors import InputError
+from transfer_atlas.store.files import atomic
+
+WIDTH, GAP = 4800, 60  # of the picture and between figures, in pixels
+
+
+def contact_sheet(paths):
+    """Figures side by side in their own sizes, row by row.
+
+    Args:
+        paths: PNG files.
+
+    Returns:
+        PIL image.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not paths:
+        raise InputError("no PNG files there; make them with: snakemake --cores 2 figures")
+    placed, left, top, below = [], 0, 0, 0
+    for path in paths:
+        with Image.open(path) as opened:
+            figure = opened.convert("RGB")
+        if left and left + figure.width > WIDTH:
+            left, top = 0, below
+        placed.append((figure, left, top))
+        left, below = left + figure.width + GAP, max(below, top + figure.height + GAP)
+    sheet = Image.new("RGB", (WIDTH, below), "white")
+    for figure, x, y in placed:
+        sheet.paste(figure, (x, y))
+    return sheet
+
+
+def main(arguments=None):
+    """Write the picture beside the folder of figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="folder of the figures")
+    folder = parser.parse_args(arguments).folder
+    path = folder.with_name("contact_sheet.png")
+    sheet = contact_sheet(sorted(folder.glob("*.png")))
+    with atomic(path) as partial:
+        sheet.save(partial, format="PNG")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
