@@ -17,8 +17,12 @@ help:
 
 env: .venv/installed
 
+PYTHON ?= python3
+NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 .venv/installed: pyproject.toml
-	python3 -m venv .venv
+	@$(PYTHON) -c $(NEW_ENOUGH) || { echo "$(PYTHON) is older than Python 3.11; name a newer one: make env PYTHON=python3.11"; exit 1; }
+	@! [ -x $(BIN)/python ] || $(BIN)/python -c $(NEW_ENOUGH) || rm -rf .venv
+	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip uv
 	# bytecode now, once: where Python must not write it (PYTHONDONTWRITEBYTECODE), every job would compile torch anew
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[dev,slurm]'

@@ -97,7 +97,7 @@ def main():
     most = table.groupby("top").max()[[f"{method}: largest difference to all" for method in METHODS]]
     size = [storage_type(CLASSES, top)[0].itemsize if top < CLASSES else 2 * CLASSES for top in means.index]
     means.insert(0, "bytes", size)
-    names = {"error": "error of the objective (share)", "kl": "kl: delta (points)", "kl_dp": "kl_dp: delta (points)"}
+    names = {"error": "error of the KL loss (share)", "kl": "kl: delta (points)", "kl_dp": "kl_dp: delta (points)"}
     print(means.rename(columns=names).join(most).round(4).to_markdown())
 
 

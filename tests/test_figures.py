@@ -191,6 +191,20 @@ def test_complementarity_draws_each_pair_where_it_belongs(random_study):
     )
 
 
+def test_pairs_of_one_network_are_marked_with_their_median(random_study):
+    pairs = random_study["complementarity"]
+    pairs["same_network"] = False
+    assert "one network twice" not in " ".join(
+        text.get_text() for text in plot("complementarity", random_study).axes[0].texts
+    )
+    pairs.loc[pairs.index[:2], "same_network"] = True
+    median = 100 * pairs["positive_flips"].iloc[:2].median()
+    ax = plot("complementarity", random_study).axes[0]
+    assert f"one network twice: median {median:.1f} %" in [text.get_text() for text in ax.texts]
+    circles = np.asarray(ax.collections[1].get_offsets())
+    np.testing.assert_allclose(circles[:, 1], 100 * pairs["positive_flips"].iloc[:2])
+
+
 def test_transfer_delta_draws_each_transfer_where_it_belongs(random_study):
     merged = random_study["transfers"].merge(random_study["complementarity"], on=["student", "teacher"])
     axes = plot("transfer_delta", random_study).axes

@@ -80,8 +80,8 @@ def study(models=6, images=1237, classes=7, seed=0):
     return answers, described, pd.DataFrame({"model": names, "family": None, "parameters": 1_000_000})
 
 
-def page_of(answers, classes, models, deltas=None):
-    return build_page("x", answers, classes, models, compare_models(answers), deltas)
+def page_of(answers, classes, models, deltas=None, expected=None):
+    return build_page("x", answers, classes, models, compare_models(answers), deltas, expected)
 
 
 def pair_of(answers, student, teacher, chosen):
@@ -165,6 +165,20 @@ def test_measured_transfers_and_their_command_are_shown(chromium):
     tables, _, _ = chromium(page, student="model1.t", teacher="model2.t", measure="delta:kl")
     (line,) = (line for line in tables["teachers"] if line[0] == "model2.t")
     assert line[-1] == "+1.23 (kl)"
+    assert "gone.t" not in page
+
+
+def test_what_a_transfer_is_expected_to_give_is_shown(chromium):
+    answers, classes, models = study()
+    expected = pd.DataFrame({"student": "model1.t", "teacher": ["model2.t", "gone.t"], "method": "kl_dp"})
+    expected = expected.assign(expected_delta=0.002, expected_low=-0.001, expected_high=0.005)
+    page = page_of(answers, classes, models, expected=expected)
+    tables, _, _ = chromium(page, student="model1.t")
+    head, *lines = tables["teachers"]
+    assert head[-1] == "expected delta (points)"
+    shown = {line[0]: line[-1] for line in lines}
+    assert shown["model2.t"] == "+0.20 (-0.10 to +0.50, kl_dp)"
+    assert set(shown.values()) == {shown["model2.t"], ""}
     assert "gone.t" not in page
 
 

@@ -18,7 +18,7 @@ from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import Answers, read_answers
 from transfer_atlas.store.tables import read_table, write_table
-from transfer_atlas.study.prediction_sources import prediction_files
+from transfer_atlas.study.prediction_sources import columns_of, prediction_files
 
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "label_probability", "confidence")}
 IMAGES = [f"img_{number:03d}" for number in range(60)]
@@ -384,3 +384,32 @@ def test_brackets_and_a_tilde_in_paths_are_no_patterns(tmp_path, monkeypatch):
     path = tmp_path / "run [1]/a.csv"
     path.write_text(GOOD)
     assert prediction_files(str(path)) == prediction_files("~/run [1]/a.csv") == [str(path)]
+
+
+def test_a_column_that_the_files_do_not_have_is_null():
+    given = {"columns": {**COLUMNS, "confidence": None, "accepted": "label"}}
+    assert columns_of(given) == {name: name for name in COLUMNS if name != "confidence"} | {"accepted": "label"}
+    assert "label" not in columns_of({"labels": "labels.csv", "columns": {**COLUMNS, "label": None}})
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"image": None}, "predictions.columns.image: is null, but this column is needed"),
+        ({"label": None}, "predictions.columns.label: is null, but this column is needed"),
+        ({"prediction": "label"}, "predictions.columns: label and prediction are both 'label'"),
+    ],
+)
+def test_columns_that_cannot_be_are_refused(change, line):
+    with pytest.raises(InputError, match=re.escape(line)):
+        columns_of({"columns": COLUMNS | change})
+
+
+def test_two_sets_of_images_in_one_glob_are_told(files):
+    paths = files(models=5)
+    for path in paths[3:]:
+        frame = pd.read_csv(path, keep_default_na=False)
+        frame.assign(image="other_" + frame["image"]).to_csv(path, index=False)
+    line = "the files hold two sets of images: 3 models have the one, 2 models (model_003, model_004) the other"
+    with pytest.raises(InputError, match=re.escape(line)):
+        import_predictions(paths, COLUMNS, "fail")

@@ -13,6 +13,7 @@ from transfer_atlas.analysis.significance import average_seeds
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import Answers
+from transfer_atlas.recommend.advice import expect_deltas, learnable, recommend_teachers, transfers_by_method
 from transfer_atlas.recommend.check import OURS, check_recommendations, noise_ceiling, predict_left_out
 from transfer_atlas.recommend.job import recommend
 from transfer_atlas.recommend.model import DeltaModel
@@ -130,6 +131,22 @@ def test_where_every_transfer_hurts_no_teacher_is_recommended():
     student = tables["transfers"]["student"].iloc[0]
     _, text = recommend(student, **tables, checks=check_recommendations(**tables))
     assert "No teacher has an expected delta above zero." in text
+
+
+def test_expectations_of_all_pairs_are_those_of_the_recommendations():
+    study = make_random_study(students=4, teachers=6)
+    tables = {name: study[name] for name in ("transfers", "complementarity")}
+    tables["models"] = study["models"].assign(macs=1)
+    expected, learned = expect_deltas(**tables), learnable(transfers_by_method(**tables))
+    assert len(expected) == len(study["complementarity"])
+    for student, rows in expected.groupby("student"):
+        ranked = recommend_teachers(student, tables["complementarity"], tables["models"], learned)
+        best = ranked[ranked["method"] == ranked["method"].iloc[0]].set_index("teacher")
+        found = rows.set_index("teacher").loc[best.index]
+        assert (found["method"] == best["method"]).all()
+        for column in ("expected_delta", "expected_low", "expected_high"):
+            np.testing.assert_allclose(found[column], best[column], rtol=1e-6, atol=1e-9)
+    assert expect_deltas(**tables | {"transfers": study["transfers"][:0]}).empty
 
 
 def test_before_any_transfer_the_most_complementary_come_first():

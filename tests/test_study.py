@@ -3,10 +3,14 @@
 import dataclasses
 import errno
 import multiprocessing
+import os
 import queue
 import re
+import subprocess
 from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, SCHEMA, ZOO_SCHEMA
@@ -15,10 +19,13 @@ from running import claim_and_wait, hold_and_die
 from transfer_atlas.errors import InputError
 from transfer_atlas.jobs.gpus import claim_gpu, list_gpus
 from transfer_atlas.jobs.lock import hold_lock
+from transfer_atlas.schemas.tables import SCHEMAS
+from transfer_atlas.store.tables import write_table
 from transfer_atlas.study.config import check_study, used_config
+from transfer_atlas.study.identity import check_writable
 from transfer_atlas.study.sheet import geometry_name, geometry_of, read_sheet, read_zoo
 from transfer_atlas.study.sources import image_files
-from transfer_atlas.study.targets import check_targets
+from transfer_atlas.study.targets import check_targets, excluded_models, texts_to_print
 from transfer_atlas.tools.doctor import examine, main
 from transfer_atlas.transfer.spec import TransferSpec
 
@@ -407,3 +414,42 @@ def test_a_misspelt_target_is_what_the_line_is_about(config):
     config["transfer"]["methods"]["kl_dp"] = {"target": "most_confidant", "confidence": "label"}
     with pytest.raises(InputError, match="'most_confidant' is not one of teacher"):
         check_study(config, SCHEMA)
+
+
+def test_a_run_prints_the_texts_that_it_was_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    summary, advice = Path("results/x/summary.txt"), Path("results/x/recommend/a.t.txt")
+    assert texts_to_print([], "x") == []
+    for text in (summary, advice):
+        text.parent.mkdir(parents=True, exist_ok=True)
+        text.write_text("table")
+    assert texts_to_print([], "x") == [summary]
+    assert texts_to_print(["all", str(advice), "results/x/figures/teams.pdf"], "x") == [summary, advice]
+
+
+def test_a_run_says_how_many_models_were_left_out_and_why(tmp_path):
+    assert excluded_models(tmp_path) is None
+    rows = [{"model": f"m{number}", "excluded": number > 1, "remark": f"fault {number}"} for number in range(9)]
+    models = pd.DataFrame(rows).reindex(columns=SCHEMAS["models"].names).assign(mean=None, std=None)
+    write_table(models, "models", tmp_path / "models.parquet")
+    lines = excluded_models(tmp_path).splitlines()
+    assert lines[0] == "7 of 9 models were left out:"
+    assert lines[1] == "  m2: fault 2"
+    assert lines[-1] == f"  and 2 more, see remark in {tmp_path}/models.parquet"
+
+
+def test_results_that_cannot_be_written_are_refused_in_one_line(tmp_path):
+    check_writable(tmp_path / "results/x")
+    locked = tmp_path / "results"
+    locked.mkdir()
+    if os.geteuid() == 0:  # may write everywhere but to a read-only file system
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", locked], check=False).returncode:
+            pytest.skip("no file system can be mounted here")
+    else:
+        locked.chmod(0o555)
+    try:
+        with pytest.raises(InputError, match=re.escape(f"({locked} is read-only); copy the results")):
+            check_writable(locked / "x")
+    finally:
+        if os.geteuid() == 0:
+            subprocess.run(["umount", locked], check=True)

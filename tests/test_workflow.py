@@ -445,15 +445,18 @@ def test_a_new_seed_and_a_new_teacher_make_their_own_transfers(finished):
 
 
 def test_a_model_that_cannot_be_built_ends_its_branch_or_is_left_out(finished):
-    (finished / "config/broken.tsv").write_text(SMALL_ZOO + "test_resnet.a\ttest_resnt\ttrain:short\t500\t\n")
+    (finished / "config/broken.safetensors").write_text("no weights")
+    (finished / "config/broken.tsv").write_text(
+        SMALL_ZOO + "test_resnet.a\ttest_resnet\tconfig/broken.safetensors\t500\t\n"
+    )
     change = {"zoo.sheet": "config/broken.tsv", "pairs.teachers": ["test_byobnet.a", "test_resnet.a"]}
     wanted = [*targets_of(), "results/small/summary.txt", "results/small/figures/transfer_delta.pdf"]
     done = snakemake(finished, *wanted, overlay=overlay_of(finished, "broken", change), check=False)
     assert done.returncode == 1
-    line = "model test_resnet.a: timm has no architecture 'test_resnt'; did you mean"
+    line = "model test_resnet.a: config/broken.safetensors"
     assert f"error: {line}" in done.stdout + done.stderr
     assert len(list((finished / "results/small/predictions/evaluation").iterdir())) >= 3
-    snakemake(finished, *wanted, overlay=overlay_of(finished, "broken", change | {"on_error": "exclude"}))
+    done = snakemake(finished, *wanted, overlay=overlay_of(finished, "broken", change | {"on_error": "exclude"}))
     tables = tables_of(finished)
     models = tables["models"].set_index("model")
     assert models["excluded"].to_dict()["test_resnet.a"]
@@ -462,3 +465,13 @@ def test_a_model_that_cannot_be_built_ends_its_branch_or_is_left_out(finished):
     lost = tables["transfers"].set_index("teacher").loc["test_resnet.a"]
     assert lost["remark"].str.startswith("the teacher test_resnet.a is excluded: model test_resnet.a").all()
     assert "2 transfer(s) have no result" in (finished / "results/small/summary.txt").read_text()
+    assert "1 of 4 models were left out:\n  test_resnet.a: model test_resnet.a: config/broken" in done.stdout
+
+
+def test_a_wrong_architecture_is_refused_before_any_job(finished):
+    (finished / "config/misspelt.tsv").write_text(SMALL_ZOO + "test_resnet.a\ttest_resnt\ttrain:short\t500\t\n")
+    overlay = overlay_of(finished, "misspelt", {"zoo.sheet": "config/misspelt.tsv"})
+    done = snakemake(finished, *targets_of(), "--dry-run", overlay=overlay, check=False)
+    assert done.returncode == 1
+    line = "config/misspelt.tsv: model test_resnet.a: timm has no architecture 'test_resnt'; did you mean test_resnet"
+    assert line in done.stdout + done.stderr

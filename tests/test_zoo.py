@@ -4,10 +4,12 @@ import argparse
 
 import numpy as np
 import pytest
+import timm
 import torch
 from conftest import ZOO_SCHEMA
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.study.architectures import check_architectures, timm_architectures
 from transfer_atlas.study.sheet import read_zoo
 from transfer_atlas.zoo.anatomy import dissect
 from transfer_atlas.zoo.build import Input, build_model, logits_of, normalisation
@@ -241,3 +243,16 @@ def test_a_size_that_is_no_multiple_of_the_patch_is_refused():
     row = {"model": "m.t", "architecture": "test_vit", "kwargs": {}, "weights": "random"}
     with pytest.raises(InputError, match=r"model m\.t: cannot .*100"):
         build_model(row | {"kwargs": {"img_size": 96}}, 10, 100)
+
+
+def test_the_architectures_read_from_timms_source_are_those_that_timm_knows():
+    names = timm_architectures()
+    assert set(timm.list_models()) <= names
+    assert all(map(timm.is_model, names))
+
+
+@pytest.mark.parametrize(
+    "architecture", ["resnet18", "resnet18.a1_in1k", "my_models:small", "timm.models.resnet.ResNet"]
+)
+def test_architectures_of_timm_and_of_ones_own_pass(architecture):
+    check_architectures({"m": {"architecture": architecture}}, "zoo.tsv")

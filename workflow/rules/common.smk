@@ -11,6 +11,7 @@ OUTPUTS
 from transfer_atlas.jobs import gpus, lock
 from transfer_atlas.study import config as study_config
 from transfer_atlas.study import (
+    architectures,
     code,
     contents,
     figures,

@@ -2,7 +2,8 @@
 
 INPUTS
     PREDICTIONS  predictions of all models on the evaluation images
-    <results>/classes.parquet, models.parquet, complementarity.parquet, deltas.parquet where the study has it
+    <results>/classes.parquet, models.parquet, complementarity.parquet; deltas.parquet and
+    recommend/expected.parquet where the study has transfers
 
 OUTPUTS
     atlas  <results>/atlas.html
@@ -20,6 +21,7 @@ rule atlas:
         models="<results>/models.parquet",
         pairs="<results>/complementarity.parquet",
         deltas=["<results>/deltas.parquet"] * ("deltas" in TABLES),
+        expected=["<results>/recommend/expected.parquet"] * ("transfers" in TABLES),
     output:
         "<results>/atlas.html",
     log:

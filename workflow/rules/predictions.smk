@@ -22,6 +22,7 @@ LABELS_FILE = checked(
     prediction_sources.labels_file, config["predictions"], PREDICTION_FILES
 )
 
+COLUMNS = checked(prediction_sources.columns_of, config["predictions"])
 # several right classes per image; None where the study has no such file
 ACCEPTED_FILE = checked(prediction_sources.accepted_labels_file, config["predictions"])
 READ_FILES = [file for file in (LABELS_FILE, ACCEPTED_FILE) if file]
@@ -42,7 +43,7 @@ rule import_predictions:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        columns=lookup("predictions/columns", within=config),
+        columns=COLUMNS,
         labels=LABELS_FILE,
         accepted_labels=ACCEPTED_FILE,
         image_pattern=config["predictions"].get("image_pattern"),

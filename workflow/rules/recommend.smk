@@ -5,6 +5,7 @@ INPUTS
 
 OUTPUTS
     recommend              <results>/recommend/{student}.parquet and .txt  teachers in order, for any model of the zoo
+    expect_deltas          <results>/recommend/expected.parquet  what a transfer of every pair is expected to give
     check_recommendations  <results>/recommend/checks.parquet  against rules of thumb, on what was left out
 """
 
@@ -22,6 +23,25 @@ if "transfers" in TABLES:
         else {}
     )
     LEARNED_FROM |= COVARIANCES
+
+    rule expect_deltas:
+        input:
+            **COVARIANCES,
+            transfers="<results>/transfers.parquet",
+            complementarity="<results>/complementarity.parquet",
+            models="<results>/models.parquet",
+        output:
+            "<results>/recommend/expected.parquet",
+        log:
+            "<logs>/expect_deltas.log",
+        localrule: True
+        resources:
+            mem_mb=growing(2000),
+            runtime=growing(30),
+        params:
+            code=code_of("expect_deltas"),
+        script:
+            "../scripts/expect_deltas.py"
 
     rule check_recommendations:
         input:

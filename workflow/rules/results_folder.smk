@@ -20,6 +20,7 @@ if workflow.is_main_process:
 
 
 onstart:
+    checked(identity.check_writable, RESULTS)
     # a killed run leaves no lock behind: the kernel holds this one (profiles/default says nolock)
     lock.hold_lock(f".snakemake/transfer_atlas/{STUDY}.lock")
     if "images" in config:
@@ -35,6 +36,8 @@ onsuccess:
     records.save_records(RESULTS, ".snakemake")
     for text in targets.texts_to_print(workflow.dag_settings.targets, STUDY):
         print(f"\n{text}\n{text.read_text()}", flush=True)
+    if left_out := targets.excluded_models(RESULTS):
+        print(left_out, flush=True)
 
 
 onerror:

@@ -19,6 +19,8 @@ ZOO |= checked(
     study_config.load_schema(SCHEMAS / "zoo.schema.yaml"),
     config["zoo"]["recipes"],
 )
+if workflow.is_main_process and config["on_error"] == "fail":
+    checked(architectures.check_architectures, ZOO, config["zoo"]["sheet"])
 for row in ZOO.values():
     # a network or weights of the user's own: what depends on the row depends on their content
     if ":" in row["architecture"]:

@@ -9,8 +9,10 @@ with logged(snakemake.log[0]):
     from transfer_atlas.store.tables import read_table
 
     inputs = snakemake.input
-    answers, deltas = read_answers(inputs.predictions), [read_table(path) for path in inputs.deltas]
+    answers = read_answers(inputs.predictions)
+    # None for the tables that a study without transfers does not have
+    deltas, expected = ([*map(read_table, paths), None][0] for paths in (inputs.deltas, inputs.expected))
     classes, models = read_table(inputs.classes), read_table(inputs.models)
     pairs = read_table(inputs.pairs, ["student", "teacher", "flips_over_expected"])
-    page = build_page(snakemake.params.study, answers, classes, models, pairs, *deltas)
+    page = build_page(snakemake.params.study, answers, classes, models, pairs, deltas, expected)
     save_text(snakemake.output[0], page)

@@ -1,4 +1,4 @@
-"""Embed the classes, so that their similarities can be told."""
+"""Embed the classes, for their similarities."""
 
 from transfer_atlas.jobs.log import logged
 

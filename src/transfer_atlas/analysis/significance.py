@@ -40,6 +40,21 @@ def judge_transfers(transfers):
     return rows.drop(columns="right_after").set_axis(transfers.index)
 
 
+def judge_sweeps(transfers, points):
+    """Judge the transfers of a sweep, each point of it as a study of its own.
+
+    Args:
+        transfers: rows of the transfer table.
+        points: (key, value) of each row: which key of the recipe was varied, and its value.
+
+    Returns:
+        DataFrame with the columns of `judge_transfers`, key and value, in the order of the rows.
+    """
+    points = pd.DataFrame(points, columns=["key", "value"])
+    judged = [judge_transfers(of_point) for _, of_point in transfers.groupby([points["key"], points["value"]])]
+    return pd.concat(judged).sort_index().join(points)
+
+
 def judge_teams(teams, singles, rounding):
     """How sure it is that teams gain or lose, and what became of the student with each teacher alone.
 

@@ -10,7 +10,7 @@ import pandas as pd
 from transfer_atlas.complementarity.class_names import check_shared_class, decide_classes, describe_impossible, to_text
 from transfer_atlas.complementarity.prediction_files import REQUIRED, read_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import describe_difference
+from transfer_atlas.logits.answers import describe_difference, describe_other_set
 from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
 from transfer_atlas.store.tables import fingerprint, write_excluded, write_table
@@ -94,8 +94,8 @@ def check_predictions(tables, on_error):
         raise InputError(f"model {model}: {fault}; mend it, or leave such models out with on_error: exclude")
     kept = {model: answers[model] for model in sorted(answers) if model not in faults}
     if len(kept) < 2:
-        given = len(answers.keys() | faults.keys())
-        raise InputError(f"{len(kept)} of {given} models have predictions that can be used; a comparison needs two")
+        given = f"{len(kept)} of {len(answers | faults)} models"
+        raise InputError(f"{given} have predictions that can be used; a comparison needs two")
     return _number_classes(kept, faults)
 
 
@@ -184,6 +184,7 @@ def _compare_image_sets(answers):
     reference = reference[["image", "label"]].astype(str)
     return {
         model: describe_difference(answers[model][["image", "label"]].astype(str), reference)
+        + describe_other_set(model, prints)
         for model, found in prints.items()
         if found != majority
     }

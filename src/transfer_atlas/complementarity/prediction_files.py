@@ -129,8 +129,9 @@ def read_prediction_file(file, columns, required=REQUIRED):
     frame = frame.rename(columns=theirs)
     for name in required:
         if name not in frame:
+            missing = columns.get(name, name)
             raise InputError(
-                f"{file}: no column '{columns[name]}'{nearest(columns[name], found)} (columns{separator}: "
+                f"{file}: no column '{missing}'{nearest(missing, found)} (columns{separator}: "
                 f"{', '.join(found[:12])}); name the columns of your files under predictions.columns in the config"
             )
     frame.index = pd.RangeIndex(1, len(frame) + 1)

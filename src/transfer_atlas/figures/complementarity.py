@@ -12,7 +12,8 @@ def plot_complementarity(complementarity):
         complementarity: the complementarity table.
 
     Returns:
-        Figure with one dot per pair, or a density where there are many, and the smallest complementarity marked.
+        Figure with one dot per pair, or a density where there are many, and the smallest complementarity marked; where pairs
+        are one network twice (complementarity.same_network in the config), these pairs and their median.
     """
     difference = 100 * complementarity["accuracy_difference"]
     flips = 100 * complementarity["positive_flips"]
@@ -23,7 +24,9 @@ def plot_complementarity(complementarity):
             return figure
         ax.axvline(0, color="grey", linestyle="--", linewidth=0.8)
         scatter_or_density(ax, difference, flips)
-        _mark_minimum(ax, difference, flips)
+        _mark_same_network(ax, difference, flips, complementarity["same_network"].eq(True))
+        lowest = flips.min()
+        _draw_level(ax, difference.max(), lowest, f"minimum {lowest:.1f} %", "C3", "right")
         ax.set_xlabel("accuracy difference, teacher - student (points)")
         ax.set_ylabel("complementary knowledge\n(% of evaluation images)")
         ax.set_ylim(bottom=0)
@@ -34,16 +37,16 @@ def plot_complementarity(complementarity):
     return figure
 
 
-def _mark_minimum(ax, difference, flips):
-    lowest = flips.idxmin()
-    ax.axhline(flips[lowest], color="C3", linewidth=0.8)
-    ax.annotate(
-        f"minimum {flips[lowest]:.1f} %",
-        (max(difference), flips[lowest]),
-        xytext=(0, 2),
-        textcoords="offset points",
-        color="C3",
-        ha="right",
-        va="bottom",
-        fontsize=7,
-    )
+def _mark_same_network(ax, difference, flips, same):
+    """Circles around the pairs that are one network twice, and a line at their median."""
+    if not same.any():
+        return
+    ax.scatter(difference[same], flips[same], s=22, facecolors="none", edgecolors="C1", linewidths=0.9)
+    median = flips[same].median()
+    _draw_level(ax, difference.min(), median, f"one network twice: median {median:.1f} %", "C1", "left")
+
+
+def _draw_level(ax, x, level, text, colour, side):
+    ax.axhline(level, color=colour, linewidth=0.8)
+    at = {"xytext": (0, 2), "textcoords": "offset points", "ha": side, "va": "bottom"}
+    ax.annotate(text, (x, level), color=colour, fontsize=7, **at)

@@ -7,7 +7,7 @@ from transfer_atlas.statistics import mean_over_students
 
 
 def plot_learning_curves(histories):
-    """Gain and loss after each epoch, one panel per method; the objective where a study evaluates the last epoch alone.
+    """Gain and loss after each epoch, one panel per method; the training loss where a study evaluates the last epoch alone.
 
     Args:
         histories: the histories table.

@@ -127,3 +127,18 @@ def describe_difference(table, reference):
         row = other.iloc[0]
         return f"image '{row['image']}' has label '{row['label']}', but '{row['label_of_others']}' in most other models"
     return "its images stand in another order"
+
+
+def describe_other_set(model, fingerprints):
+    """Says that several models share another set of images than most, if they do: it may be a data set of its own.
+
+    Args:
+        model: one whose images are not those of most models.
+        fingerprints: dict of model to the digest of its images and labels.
+    """
+    alike = [name for name, found in fingerprints.items() if found == fingerprints[model]]
+    if len(alike) == 1:
+        return ""
+    most = Counter(fingerprints.values()).most_common(1)[0][1]
+    names = ", ".join(alike[:3]) + ", ..." * (len(alike) > 3)
+    return f"; the files hold two sets of images: {most} models have the one, {len(alike)} models ({names}) the other"

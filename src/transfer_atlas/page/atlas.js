@@ -173,18 +173,26 @@ function fill(table, head, body) {
   return body.map((cells) => line(cells, "td", made));
 }
 
+const expected = new Map(facts.expected.map((row) => [`${row[1]} ${row[2]}`, row]));
 const measured = (student, teacher) => facts.deltas.filter((row) => row[1] === student && row[2] === teacher);
 function teachersTable() {
   const student = state.student, teachers = order().filter((model) => model !== student);
   teachers.sort((a, b) => pairs[student][b].teacher_only - pairs[student][a].teacher_only);
-  const head = ["teacher", "knowledge (%)", "95 % interval", "accuracy (%)", "difference (points)", "error consistency", "family", "parameters (M)", "best measured delta (points)"];
+  const head = ["teacher", "knowledge (%)", "95 % interval", "accuracy (%)", "difference (points)", "error consistency", "family", "parameters (M)", "best measured delta (points)", ...(expected.size ? ["expected delta (points)"] : [])];
   const body = teachers.map((teacher) => {
     const pair = pairs[student][teacher], [low, high] = wilson(pair.teacher_only, images), model = facts.models[teacher];
     const best = measured(student, teacher).toSorted((a, b) => b[3] - a[3])[0];
     return [model.name, (100 * pair.teacher_only / images).toFixed(2), `${(100 * low).toFixed(2)} to ${(100 * high).toFixed(2)}`, (100 * accuracy[teacher]).toFixed(2),
-      points(MEASURES.difference.value(pair)), consistency(pair).toFixed(3), model.family ?? "", model.parameters ? (model.parameters / 1e6).toFixed(2) : "", best ? `${points(best[3])} (${best[0]})` : ""];
+      points(MEASURES.difference.value(pair)), consistency(pair).toFixed(3), model.family ?? "", model.parameters ? (model.parameters / 1e6).toFixed(2) : "", best ? `${points(best[3])} (${best[0]})` : "",
+      ...(expected.size ? [expectedDelta(student, teacher)] : [])];
   });
   return { head, body, teachers };
+}
+
+/** What a transfer is expected to give, with its 95 % interval and method; empty where nothing is known. */
+function expectedDelta(student, teacher) {
+  const row = expected.get(`${student} ${teacher}`);
+  return row ? `${points(row[3])} (${points(row[4])} to ${points(row[5])}, ${row[0]})` : "";
 }
 
 function showModel() {

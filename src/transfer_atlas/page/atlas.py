@@ -10,11 +10,13 @@ import pandas as pd
 
 WORD = 32  # bits
 MOST_PREDICTIONS = 8_000_000  # models x images; with more the page holds no predictions, and no vote
+MOST_PAIRS = 100_000  # whose deltas the page holds
+EXPECTED = ["method", "student", "teacher", "expected_delta", "expected_low", "expected_high"]
 RATIO_STEPS = 10_000  # a ratio of flips is stored in such parts of 1, in 16 bits; 0 where there is none
 PARTS = ("atlas.css", "bits.js", "atlas.js")
 
 
-def build_page(study, answers, classes, models, pairs, deltas=None):
+def build_page(study, answers, classes, models, pairs, deltas=None, expected=None):
     """Write the page of a study: correctness of all models, packed, and the script that compares them.
 
     Args:
@@ -24,6 +26,7 @@ def build_page(study, answers, classes, models, pairs, deltas=None):
         models: the models table.
         pairs: columns student, teacher and flips_over_expected of the complementarity table.
         deltas: the deltas table; None where the study has no transfers.
+        expected: the expected_deltas table; None likewise.
 
     Returns:
         HTML, a text; it loads nothing, and works from a file without a network.
@@ -35,7 +38,10 @@ def build_page(study, answers, classes, models, pairs, deltas=None):
         "starts": starts,
         "classes": [{"name": name, "images": int(images)} for name, images in _named(classes)],
         "models": _describe(answers, models),
-        "deltas": _deltas(answers.models, deltas),
+        "deltas": _of_pairs(
+            answers.models, deltas, ["method", "student", "teacher", "delta", "delta_low", "delta_high"]
+        ),
+        "expected": _of_pairs(answers.models, expected, EXPECTED),
     }
     arrays = {"correct": _packed(answers.correct, slots, starts[-1])}
     if pairs["flips_over_expected"].notna().any():
@@ -44,6 +50,11 @@ def build_page(study, answers, classes, models, pairs, deltas=None):
         predictions = np.zeros((len(answers.models), starts[-1] * WORD), np.uint16)
         predictions[:, slots] = answers.prediction
         arrays["predictions"] = predictions
+    return _fill_in(facts, arrays)
+
+
+def _fill_in(facts, arrays):
+    """The page with its style, script, facts and compressed arrays."""
     page = files(__package__).joinpath("atlas.html").read_text()
     css, *scripts = (files(__package__).joinpath(part).read_text() for part in PARTS)
     replaced = {
@@ -100,12 +111,11 @@ def _describe(answers, models):
     return [{"name": name, **row} for name, row in zip(answers.models, table.to_dict("records"), strict=True)]
 
 
-def _deltas(models, deltas):
-    """Measured transfers: [method, student, teacher, delta, low, high], models by their place in the page."""
-    if deltas is None:
+def _of_pairs(models, table, columns):
+    """Some columns of a table of pairs as lists, models by their place in the page; too many pairs are left out."""
+    if table is None or len(table) > MOST_PAIRS:
         return []
     place = {name: number for number, name in enumerate(models)}
-    known = deltas[deltas["student"].isin(place) & deltas["teacher"].isin(place)]
-    columns = ["method", "student", "teacher", "delta", "delta_low", "delta_high"]
+    known = table[table["student"].isin(place) & table["teacher"].isin(place)]
     rows = known[columns].assign(student=known["student"].map(place), teacher=known["teacher"].map(place))
     return rows.astype(object).where(pd.notna(rows), None).to_numpy().tolist()

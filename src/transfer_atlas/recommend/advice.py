@@ -8,6 +8,7 @@ from transfer_atlas.errors import InputError, did_you_mean
 from transfer_atlas.recommend.model import DeltaModel
 from transfer_atlas.statistics import Z_95
 
+EXPECTED = ["student", "teacher", "method", "expected_delta", "expected_low", "expected_high"]
 FEWEST_TRANSFERS = 3  # of a method, for anything to be learned from
 
 
@@ -45,6 +46,28 @@ def recommend_teachers(student, complementarity, models, learned, covariances=No
     return _finish(pd.concat(ranked))
 
 
+def expect_deltas(transfers, complementarity, models, covariances=None):
+    """What a transfer of every pair is expected to give, by the method that is expected to give its student most.
+
+    Args:
+        transfers: the transfers table.
+        complementarity: the complementarity table.
+        models: the models table.
+        covariances: the delta_covariances table; None where errors count as independent.
+
+    Returns:
+        The expected_deltas table; empty where no method has enough transfers to learn from.
+    """
+    pairs = describe_pairs(complementarity[["student", "teacher"]], complementarity, models)
+    learned = learnable(transfers_by_method(transfers, complementarity, models))
+    expected = [_predict(pairs, method, rows, covariances) for method, rows in learned.items()]
+    if not expected:
+        return pd.DataFrame(columns=EXPECTED)
+    means = pd.DataFrame({of["method"].iloc[0]: of.groupby("student")["expected_delta"].mean() for of in expected})
+    table = pd.concat(expected, ignore_index=True)
+    return table.loc[table["method"] == table["student"].map(means.idxmax(axis=1)), EXPECTED].reset_index(drop=True)
+
+
 def transfers_by_method(transfers, complementarity, models):
     """Dict of method to its described transfers, those that have a teacher and a result; empty without transfers."""
     if transfers is None:
@@ -64,15 +87,15 @@ def covariances_of(covariances, method):
 
 
 def _expect(candidates, method, rows, covariances):
-    expected, error = DeltaModel(rows, covariances_of(covariances, method)).predict(candidates)
     measured = rows[["student", "teacher", "delta"]].rename(columns={"delta": "measured_delta"})
-    table = candidates.merge(measured, on=["student", "teacher"], how="left").assign(
-        method=method,
-        expected_delta=expected,
-        expected_low=expected - Z_95 * error,
-        expected_high=expected + Z_95 * error,
-    )
+    table = _predict(candidates, method, rows, covariances).merge(measured, on=["student", "teacher"], how="left")
     return table.sort_values("expected_delta", ascending=False, kind="stable")
+
+
+def _predict(pairs, method, rows, covariances):
+    expected, error = DeltaModel(rows, covariances_of(covariances, method)).predict(pairs)
+    bounds = {"expected_low": expected - Z_95 * error, "expected_high": expected + Z_95 * error}
+    return pairs.assign(method=method, expected_delta=expected, **bounds)
 
 
 def _finish(ranked):

@@ -169,6 +169,16 @@ SCHEMAS = {
             ),
         ]
     ),
+    "expected_deltas": pa.schema(
+        [
+            PAIR[0],
+            column("teacher", pa.string(), "model that might teach"),
+            column("method", pa.string(), "the transfer method that is expected to give this student most"),
+            share("expected_delta", "what the transfer is expected to give"),
+            share("expected_low", "lower 95 % bound of it, without measurement error"),
+            share("expected_high", "upper 95 % bound of it, without measurement error"),
+        ]
+    ),
     "recommendation_checks": pa.schema(
         [
             column("method", pa.string(), "transfer method"),

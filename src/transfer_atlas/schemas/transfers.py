@@ -52,7 +52,7 @@ _MEASURES = [
     share("best_gain", "gain after that epoch"),
     share("best_loss", "loss after that epoch"),
     column("images", pa.int64(), "evaluation images that the shares refer to"),
-    column("epoch_objective", pa.list_(pa.float64()), "mean training objective per epoch", "nats"),
+    column("epoch_objective", pa.list_(pa.float64()), "mean training loss per epoch", "nats"),
     column(
         "epoch_accuracy",
         pa.list_(pa.float64()),
@@ -179,7 +179,7 @@ TRANSFER_SCHEMAS = {
         [
             *_TRANSFER,
             column("epoch", pa.int32(), "epochs done, from 1"),
-            column("objective", pa.float64(), "mean training objective of the epoch", "nats"),
+            column("objective", pa.float64(), "mean training loss of the epoch", "nats"),
             share("accuracy", "student's accuracy on the transfer images, measured during the epoch"),
             share("teacher_share", "share of the transfer images on which the teacher set the target"),
             share("gain", "images wrong before the transfer and right after the epoch; null without evaluate_epochs"),

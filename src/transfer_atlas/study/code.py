@@ -28,14 +28,15 @@ def digest_of_code(*roots):
 
 
 def modules_of(*roots):
-    """The files that `digest_of_code` reads: `roots` and what they import, sorted, without the plumbing."""
+    """The files that `digest_of_code` reads: `roots` and what they import, without the plumbing, in a fixed order."""
     found, open_ = set(), [PACKAGE / root for root in roots]
     while open_:
         path = open_.pop()
         if path not in found and not is_plumbing(path):
             found.add(path)
             open_ += imports_of(path)
-    return sorted(found)
+    # the package before the scripts, wherever either of them is
+    return sorted(found, key=lambda path: (not path.is_relative_to(PACKAGE), path))
 
 
 def is_plumbing(path):

@@ -43,7 +43,7 @@ def load_schema(path):
 def check_study(config, schema):
     """Check the merged config and complete it, in place.
 
-    Keys that are null are removed; what is not said is filled in from the schema, never from another study.
+    Keys that are null are removed, those of `predictions.columns` apart; what is not said is filled in from the schema, never from another study.
 
     Args:
         config: the merged config.
@@ -117,11 +117,14 @@ def _has_frozen_teacher(method):
     return has_teacher(method) and not teacher_learns(method)
 
 
+NULLABLE = "columns"  # of predictions: null says that the files have no such column
+
+
 def _remove_nulls(value):
     for key, item in list(value.items()):
         if item is None:
             del value[key]
-        elif isinstance(item, dict):
+        elif isinstance(item, dict) and key != NULLABLE:
             _remove_nulls(item)
 
 

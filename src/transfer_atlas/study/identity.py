@@ -1,6 +1,7 @@
 """What may not change under one study name, so that no study overwrites the results of another."""
 
 import json
+import os
 from pathlib import Path
 
 from transfer_atlas.errors import InputError
@@ -57,6 +58,22 @@ def check_identity(results, identity):
                 f"{results} holds the results of another study: its {key} is {old}, not {new}; give this study a name "
                 f"of its own (study: <name>), or delete {results}"
             )
+
+
+def check_writable(results):
+    """Refuse to start where the results cannot be written.
+
+    Args:
+        results: folder of the study's results; it need not exist.
+
+    Raises:
+        InputError: the folder, or the nearest one above it that exists, is read-only for this user.
+    """
+    folder = next(path for path in (Path(results), *Path(results).absolute().parents) if path.exists())
+    if not os.access(folder, os.W_OK):
+        raise InputError(
+            f"{results}: cannot be written by this user ({folder} is read-only); copy the results to a folder of your own"
+        )
 
 
 def save_identity(results, identity):

@@ -62,6 +62,28 @@ def labels_file(predictions, files):
     return _check_table(predictions, "labels", (*TABLE_SUFFIXES, ".npy"))
 
 
+def columns_of(predictions):
+    """What each column is called in the files; null in the config says that the files do not have it.
+
+    Raises:
+        InputError: a column that is needed is null, or two columns have one name.
+    """
+    columns = {ours: theirs for ours, theirs in predictions["columns"].items() if theirs is not None}
+    needed = ["image", "prediction", *["label"] * ("labels" not in predictions)]
+    if missing := [name for name in needed if name not in columns]:
+        raise InputError(
+            f"predictions.columns.{missing[0]}: is null, but this column is needed; write what it is called"
+        )
+    of_predictions = {ours: theirs for ours, theirs in columns.items() if ours != "accepted"}
+    for ours, theirs in of_predictions.items():
+        first = next(name for name, column in of_predictions.items() if column == theirs)
+        if first != ours:
+            raise InputError(
+                f"predictions.columns: {first} and {ours} are both '{theirs}'; each is a column of its own"
+            )
+    return columns
+
+
 def accepted_labels_file(predictions):
     """The file of `predictions.accepted_labels`, or None.
 

@@ -7,6 +7,7 @@ from transfer_atlas.errors import InputError, did_you_mean
 
 FLAGS = ("-n", "--dry-run", "-p", "-k", "--keep-going", "-F", "--forceall")  # options without a value
 OPTIONS_WITH_FILES = ("--configfile", "--configfiles")
+MOST_REASONS = 5
 
 
 def check_targets(arguments, study, known):
@@ -47,8 +48,27 @@ def texts_to_print(requested, study):
     return [path for path in map(Path, texts) if path.suffix == ".txt" and path.is_file()]
 
 
+def excluded_models(results):
+    """How many models of a study were left out (on_error: exclude), and why the first ones; None where none was.
+
+    Args:
+        results: folder of the study's results.
+    """
+    from transfer_atlas.store.tables import read_table  # pandas, half a second that a dry run need not pay
+
+    path = Path(results, "models.parquet")
+    if not path.is_file():
+        return None
+    models = read_table(path, ["model", "excluded", "remark"])
+    reasons = [f"  {row.model}: {row.remark}" for row in models[models["excluded"].eq(True)].itertuples()]
+    if not reasons:
+        return None
+    more = [f"  and {len(reasons) - MOST_REASONS} more, see remark in {path}"] * (len(reasons) > MOST_REASONS)
+    return "\n".join([f"{len(reasons)} of {len(models)} models were left out:", *reasons[:MOST_REASONS], *more])
+
+
 def _targets(arguments):
-    """Words of a command line that are neither options nor their values, as far as that can be told."""
+    """Words of a command line that are neither options nor their values, as far as their form shows it."""
     targets, previous, in_files = [], "", False
     for word in arguments[1:]:
         if word.startswith("-"):

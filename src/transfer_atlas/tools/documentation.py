@@ -100,6 +100,7 @@ PATHS = {
     "flips_by_class": "results/<study>/flips_by_class.parquet",
     "pairs": "results/<study>/pairs.parquet",
     "recommendations": "results/<study>/recommend/<student>.parquet",
+    "expected_deltas": "results/<study>/recommend/expected.parquet",
     "recommendation_checks": "results/<study>/recommend/checks.parquet",
     "transfers": "results/<study>/transfers.parquet",
     "transfer": "results/<study>/transfers/<method>/<student>/<teacher>/<seed>.parquet",

@@ -62,7 +62,7 @@ class MemoryContrast(nn.Module):
             teacher: length of the teacher's features.
             labels: int [transfer images].
             features: length of the embeddings.
-            negatives: remembered embeddings that an image is told apart from.
+            negatives: remembered embeddings of other images, which an image is contrasted with.
             temperature: of the similarities.
             momentum: share that a memory keeps of itself.
         """

@@ -49,7 +49,7 @@ class TransferSpec:
         return 0 if self.perturb_weights else self.seed
 
     def __str__(self):
-        """The formula of the objective, for the log."""
+        """The formula of the training loss, for the log."""
         parts = []
         if self.target:
             calibrated = ", calibrated" if self.calibrate else ""

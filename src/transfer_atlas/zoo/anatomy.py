@@ -44,12 +44,12 @@ def describe_zoo(rows, geometries, correct, excluded, classes):
     described = []
     for row in rows:
         name = row["model"]
-        told = {key: row[key] for key in ("model", "architecture", "weights")} | geometries[name]
-        told["published_accuracy"] = row.get("published_top1")
+        of_sheet = {key: row[key] for key in ("model", "architecture", "weights")} | geometries[name]
+        of_sheet["published_accuracy"] = row.get("published_top1")
         if name in excluded:
-            described.append(told | {"excluded": True, "remark": excluded[name]})
+            described.append(of_sheet | {"excluded": True, "remark": excluded[name]})
         else:
-            described.append(told | _measure(row, geometries[name]["input_size"], correct[name], classes))
+            described.append(of_sheet | _measure(row, geometries[name]["input_size"], correct[name], classes))
     columns = SCHEMAS["models"].names
     return pd.DataFrame(described, columns=columns).astype({"mean": object, "std": object}).replace({np.nan: None})
 
