@@ -24,29 +24,29 @@ def plot_complementarity(complementarity):
             return figure
         ax.axvline(0, color="grey", linestyle="--", linewidth=0.8)
         scatter_or_density(ax, difference, flips)
-        _mark_same_network(ax, difference, flips, complementarity["same_network"].eq(True))
-        lowest = flips.min()
-        _draw_level(ax, difference.max(), lowest, f"minimum {lowest:.1f} %", "C3", "right")
+        same = _mark_same_network(ax, difference, flips, complementarity["same_network"].eq(True))
+        _mark_minimum(ax, difference, flips)
         ax.set_xlabel("accuracy difference, teacher - student (points)")
         ax.set_ylabel("complementary knowledge\n(% of evaluation images)")
         ax.set_ylim(bottom=0)
         title = f"{len(flips):,} ordered pairs, {complementarity['images'].iloc[0]:,} images"
         if complementarity["accepted_flips"].notna().any():
             title += f"\nby accepted labels: minimum {100 * complementarity['accepted_flips'].min():.1f} %"
-        ax.set_title(title, loc="left")
+        ax.set_title(title + same, loc="left")
     return figure
 
 
 def _mark_same_network(ax, difference, flips, same):
-    """Circles around the pairs that are one network twice, and a line at their median."""
+    """Circles around the pairs that are one network twice, and a line at their median; returns a line of the title."""
     if not same.any():
-        return
+        return ""
     ax.scatter(difference[same], flips[same], s=22, facecolors="none", edgecolors="C1", linewidths=0.9)
-    median = flips[same].median()
-    _draw_level(ax, difference.min(), median, f"one network twice: median {median:.1f} %", "C1", "left")
+    ax.axhline(flips[same].median(), color="C1", linewidth=0.8)
+    return f"\ncircles: one network twice, median {flips[same].median():.1f} %"
 
 
-def _draw_level(ax, x, level, text, colour, side):
-    ax.axhline(level, color=colour, linewidth=0.8)
-    at = {"xytext": (0, 2), "textcoords": "offset points", "ha": side, "va": "bottom"}
-    ax.annotate(text, (x, level), color=colour, fontsize=7, **at)
+def _mark_minimum(ax, difference, flips):
+    lowest = flips.min()
+    ax.axhline(lowest, color="C3", linewidth=0.8)
+    at = {"xytext": (0, 2), "textcoords": "offset points", "ha": "right", "va": "bottom"}
+    ax.annotate(f"minimum {lowest:.1f} %", (difference.max(), lowest), color="C3", fontsize=7, **at)
