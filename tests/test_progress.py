@@ -38,7 +38,7 @@ def test_the_time_left_is_what_like_jobs_took_on_as_many_at_once():
     run.now = 600
     first = run.finish(1)
     # three trainings of 600 s are left, one of them at its end; of transfers nothing is known
-    assert first == "Time left: 10 min or more, for no job of transfer_kl has ended yet; running: train (1)"
+    assert first == "Time left: 10 min or more (no job of transfer_kl has ended yet); running: train (1)"
     run.finish(2)
     run.start((3, "transfer_kl_1"), (4, "train"))
     run.now = 900

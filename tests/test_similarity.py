@@ -6,7 +6,7 @@ import pytest
 
 from transfer_atlas.complementarity import flip_kernels, similarity_kernels
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
-from transfer_atlas.complementarity.rounded_similarity import FEW, round_cosines, rounded_mean_cosines
+from transfer_atlas.complementarity.rounded_similarity import FEW, can_be_rounded, round_cosines, rounded_mean_cosines
 from transfer_atlas.statistics import TOP_PERCENTS
 
 CLASSES = 1100  # more than the columns that are summed with 16 bits
@@ -60,6 +60,13 @@ def test_equal_to_the_bit_for_any_number_of_threads_and_of_other_models(zoo):
         right[some], wrong[some], first_word, np.ascontiguousarray(top_classes[np.ix_(some, some)]), unit, order
     )
     np.testing.assert_array_equal(part, whole[np.ix_(some, some)])
+
+
+@pytest.mark.parametrize(
+    ("classes", "images", "fits"), [(1000, 50, True), (70_000, 5, False), (20_000, 200_000, False)]
+)
+def test_ids_and_keys_that_do_not_fit_are_not_rounded(classes, images, fits):
+    assert can_be_rounded(np.full(classes, images)) is fits
 
 
 def test_no_sum_of_16_bits_overflows():

@@ -444,6 +444,14 @@ def test_a_new_seed_and_a_new_teacher_make_their_own_transfers(finished):
     pd.testing.assert_frame_equal(same.drop(columns=judged), stood.drop(columns=judged), check_exact=True)
 
 
+def test_the_atlas_page_is_made_from_the_study(finished):
+    snakemake(finished, "results/small/atlas.html")
+    expected = read_table(finished / "results/small/recommend/expected.parquet")
+    assert set(expected["student"]) <= set(tables_of(finished)["models"]["model"])
+    page = (finished / "results/small/atlas.html").read_text()
+    assert all(f'"{model}"' in page for model in tables_of(finished)["models"]["model"])
+
+
 def test_a_model_that_cannot_be_built_ends_its_branch_or_is_left_out(finished):
     (finished / "config/broken.safetensors").write_text("no weights")
     (finished / "config/broken.tsv").write_text(

@@ -10,7 +10,7 @@ from transfer_atlas.complementarity.accepted import accepted_matrix
 from transfer_atlas.complementarity.bits import pack_bits
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
 from transfer_atlas.complementarity.nulls import difficulty_null
-from transfer_atlas.complementarity.rounded_similarity import rounded_mean_cosines
+from transfer_atlas.complementarity.rounded_similarity import can_be_rounded, rounded_mean_cosines
 from transfer_atlas.statistics import TOP_PERCENTS
 from transfer_atlas.study.pairs import check_same_network
 
@@ -119,7 +119,7 @@ def _relative_similarity(packed, top_classes, embeddings, answers):
         return None
     images_of_class = answers.images_of_class
     unit = unit_rows(embeddings[: len(images_of_class)])
-    if len(answers.models) ** 2 * unit.size > EXACT_UP_TO:
+    if len(answers.models) ** 2 * unit.size > EXACT_UP_TO and can_be_rounded(images_of_class):
         difficulty = np.bincount(answers.labels, weights=answers.correct.mean(axis=0))
         cosines = rounded_mean_cosines(*packed, top_classes, unit, np.argsort(difficulty, kind="stable"))
     else:

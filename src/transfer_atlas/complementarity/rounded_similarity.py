@@ -19,6 +19,12 @@ VECTOR = 64  # columns at a time
 LIMIT = 2**14 - 1  # of the sum of a row: two rows are summed with 16 bits
 
 
+def can_be_rounded(images_of_class):
+    """Whether class ids fit into 16 bits and the keys that order the classes into 32."""
+    classes = len(images_of_class)
+    return classes < 2**16 and classes * (int(images_of_class.max()) + 1) < 2**31
+
+
 def rounded_mean_cosines(right, wrong, first_word, top_classes, unit, order):
     """Mean cosine similarity among the classes that hold most flips, for all ordered pairs.
 

@@ -53,7 +53,7 @@ class TimeLeft(logging.Handler):
         line = f"Time left: {in_words(max(0.0, left) / self.most_at_once)}"
         if unknown := [kind for kind, jobs in self.planned.items() if jobs > 0 and kind not in mean]:
             more = f" and {len(unknown) - 2} more" if len(unknown) > 2 else ""
-            line += f" or more, for no job of {', '.join(unknown[:2])}{more} has ended yet"
+            line += f" or more (no job of {', '.join(unknown[:2])}{more} has ended yet)"
         if running:
             line += "; running: " + ", ".join(f"{kind} ({jobs})" for kind, jobs in sorted(running.items()))
         return line
