@@ -46,6 +46,14 @@ def test_the_time_left_is_what_like_jobs_took_on_as_many_at_once():
     assert run.finish(3) == "Time left: 10 min; running: train (1)"
 
 
+def test_a_job_that_failed_no_longer_runs():
+    run = Run(train=3)
+    run.start((1, "train"), (2, "train"))
+    run.now = 60
+    run.log(LogEvent.JOB_ERROR, jobid=2)
+    assert "running" not in run.finish(1)
+
+
 def test_nothing_is_said_after_the_last_job():
     run = Run(train=1)
     run.start((1, "train"))

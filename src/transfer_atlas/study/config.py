@@ -43,7 +43,8 @@ def load_schema(path):
 def check_study(config, schema):
     """Check the merged config and complete it, in place.
 
-    Keys that are null are removed, those of `predictions.columns` apart; what is not said is filled in from the schema, never from another study.
+    Keys that are null are removed, but not those of `predictions.columns`. What is not said is filled in from the schema,
+    never from another study.
 
     Args:
         config: the merged config.

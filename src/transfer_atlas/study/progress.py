@@ -37,6 +37,8 @@ class TimeLeft(logging.Handler):
         elif event == LogEvent.JOB_STARTED:
             self.started |= dict.fromkeys(record.jobs, self.clock())
             self.most_at_once = max(self.most_at_once, len(self.started))
+        elif event == LogEvent.JOB_ERROR:
+            self.started.pop(record.jobid, None)
         elif event == LogEvent.JOB_FINISHED and record.job_id in self.started:
             kind = self.kind_of.get(record.job_id)
             self.seconds[kind].append(self.clock() - self.started.pop(record.job_id))

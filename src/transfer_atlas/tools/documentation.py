@@ -117,8 +117,7 @@ PATHS = {
 EXAMPLES = """
 ## Asking a table
 
-Each of these lists the ten teachers with most complementary knowledge for one student; in a table of 3.3 million pairs each takes less than a
-second, because only the named columns are read.
+Each of these lists the ten teachers with most complementary knowledge for one student. Only the named columns are read.
 
 ```python
 import pandas as pd
