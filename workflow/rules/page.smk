@@ -13,6 +13,9 @@ PAGE_PARTS = [
     f"page/{name}" for name in ("atlas.html", "atlas.css", "bits.js", "atlas.js")
 ]
 
+# of all pairs of more models the page would become too large
+SHOWS_EXPECTED = "transfers" in TABLES and len(ZOO) <= 300
+
 
 rule atlas:
     input:
@@ -21,7 +24,7 @@ rule atlas:
         models="<results>/models.parquet",
         pairs="<results>/complementarity.parquet",
         deltas=["<results>/deltas.parquet"] * ("deltas" in TABLES),
-        expected=["<results>/recommend/expected.parquet"] * ("transfers" in TABLES),
+        expected=["<results>/recommend/expected.parquet"] * SHOWS_EXPECTED,
     output:
         "<results>/atlas.html",
     log:

@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from transfer_atlas.figures.style import (
-    METHOD_MARKERS,
     TWO_COLUMNS,
+    method_marker,
     method_name,
     paper_style,
     say_empty,
@@ -32,7 +32,7 @@ def plot_class_transfer_rate(transfers):
             say_empty(axes[0], "no transfer of this study has a teacher that knows more than its student")
             return figure
         for number, method in enumerate(methods):
-            here, marker = rows[rows["method"] == method], METHOD_MARKERS[number % len(METHOD_MARKERS)]
+            here, marker = rows[rows["method"] == method], method_marker(number)
             style = {"color": f"C{number}", "label": method_name(method), "fmt": f"{marker}-"}
             _plot(axes[0], [here[f"top{percent}_transfer_rate"] for percent in TOP_PERCENTS], style, here["student"])
             axes[0].axhline(100 * here["transfer_rate"].mean(), color=f"C{number}", linestyle="--", linewidth=0.7)

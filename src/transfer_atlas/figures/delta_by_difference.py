@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 
 from transfer_atlas.figures.style import (
-    METHOD_MARKERS,
     ONE_COLUMN,
+    method_marker,
     method_name,
     paper_style,
     say_empty,
@@ -45,7 +45,7 @@ def plot_delta_by_difference(transfers, complementarity):
             table = bin_deltas(rows[rows["method"] == method], edges)
             x = table["centre"] + (number - (len(methods) - 1) / 2) * shift
             style = {"color": f"C{number}", "markersize": 3.5, "linewidth": 1}
-            marker = METHOD_MARKERS[number % len(METHOD_MARKERS)]
+            marker = method_marker(number)
             ax.plot(x, table["mean"], f"{marker}-", label=method_name(method), **style)
             ax.plot(x, table["best_quarter"], "--", **style | {"linewidth": 0.8})
             spread = table[table["transfers"] > 1]

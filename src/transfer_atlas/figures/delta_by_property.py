@@ -6,8 +6,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from transfer_atlas.figures.style import (
     FAMILY_NAMES,
-    METHOD_MARKERS,
     TWO_COLUMNS,
+    method_marker,
     method_name,
     paper_style,
     say_empty,
@@ -39,7 +39,7 @@ def plot_delta_by_property(transfers, models):
         for number, method in enumerate(methods):
             here = means[means["method"] == method]
             style = {
-                "fmt": METHOD_MARKERS[number % len(METHOD_MARKERS)],
+                "fmt": method_marker(number),
                 "color": f"C{number}",
                 "markersize": 4,
                 "elinewidth": 0.7,

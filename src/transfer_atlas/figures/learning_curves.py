@@ -37,7 +37,6 @@ def plot_learning_curves(histories):
             for ax in axes:  # what is nearly nothing looks like nothing
                 ax.set_ylim(0, max(0.01, ax.get_ylim()[1]))
         band = "band: standard error over students" if histories["student"].nunique() > 1 else "one student"
-        band += "; each epoch sees another view"
         below = "" if evaluated else "; for gain and loss set transfer.evaluate_epochs"
         figure.supxlabel(f"epochs ({band}{below})", fontsize=8)
     return figure

@@ -33,7 +33,7 @@ def plot_property_regression(transfers, complementarity, models):
             ax.axvline(0, color="black", linewidth=0.6)
         axes[0].set_yticks(range(len(properties)), properties)
         figure.supxlabel(
-            "points of delta per standard deviation, or against the other family (95 % interval, clustered by student)",
+            "points of delta per standard deviation, or against the family named (95 % interval, clustered by student)",
             fontsize=8,
         )
     return figure

@@ -48,6 +48,11 @@ def method_name(method):
     return METHOD_NAMES.get(method, method)
 
 
+def method_marker(number):
+    """Marker of the method with this place in a figure, beside its colour C0, C1, ..."""
+    return METHOD_MARKERS[number % len(METHOD_MARKERS)]
+
+
 def taught_methods(transfers):
     """Methods that have a teacher, in the order of the table."""
     return list(transfers.loc[transfers["teacher"].notna(), "method"].unique())

@@ -5,8 +5,8 @@ import numpy as np
 from scipy.special import gammaln
 
 from transfer_atlas.figures.style import (
-    METHOD_MARKERS,
     TWO_COLUMNS,
+    method_marker,
     method_name,
     paper_style,
     say_empty,
@@ -44,7 +44,7 @@ def _plot_deltas(ax, rows, methods):
         return
     for number, method in enumerate(methods):
         here = rows[rows["method"] == method]
-        marker, style = METHOD_MARKERS[number % len(METHOD_MARKERS)], {"color": f"C{number}", "markersize": 3}
+        marker, style = method_marker(number), {"color": f"C{number}", "markersize": 3}
         ax.plot(*_curve(here, "positive_flips", "delta"), f"{marker}-", label=method_name(method), **style)
         ax.plot(*_curve(here, "delta", "delta"), "--", linewidth=0.8, **style)
     ax.axhline(0, color="black", linewidth=0.6)

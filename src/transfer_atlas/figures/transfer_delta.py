@@ -70,5 +70,6 @@ def _draw_controls(ax, transfers, controls):
         mean = 100 * transfers.loc[transfers["method"] == control, "delta"].mean()
         low, high = ax.get_ylim()
         outside = "" if low <= mean <= high else " (outside)"
-        style = {"color": CONTROL_COLOURS[number % 5], "linestyle": CONTROL_LINES[number % 5], "linewidth": 0.9}
+        place = number % len(CONTROL_LINES)
+        style = {"color": CONTROL_COLOURS[place], "linestyle": CONTROL_LINES[place], "linewidth": 0.9}
         ax.axhline(mean, label=f"{method_name(control)} {mean:+.2f}{outside}", **style)

@@ -10,7 +10,6 @@ import pandas as pd
 
 WORD = 32  # bits
 MOST_PREDICTIONS = 8_000_000  # models x images; with more the page holds no predictions, and no vote
-MOST_PAIRS = 100_000  # whose deltas the page holds
 EXPECTED = ["method", "student", "teacher", "expected_delta", "expected_low", "expected_high"]
 RATIO_STEPS = 10_000  # a ratio of flips is stored in such parts of 1, in 16 bits; 0 where there is none
 PARTS = ("atlas.css", "bits.js", "atlas.js")
@@ -112,8 +111,8 @@ def _describe(answers, models):
 
 
 def _of_pairs(models, table, columns):
-    """Some columns of a table of pairs as lists, models by their place in the page; too many pairs are left out."""
-    if table is None or len(table) > MOST_PAIRS:
+    """Some columns of a table of pairs as lists, models by their place in the page."""
+    if table is None:
         return []
     place = {name: number for number, name in enumerate(models)}
     known = table[table["student"].isin(place) & table["teacher"].isin(place)]
