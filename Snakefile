@@ -55,6 +55,7 @@ elif "images" in config:
     include: "workflow/rules/teachers.smk"
     include: "workflow/rules/transfer.smk"
     include: "workflow/rules/teams.smk"
+    include: "workflow/rules/streams.smk"
     include: "workflow/rules/improve.smk"
     include: "workflow/rules/analysis.smk"
     include: "workflow/rules/complementarity.smk"

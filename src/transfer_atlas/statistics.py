@@ -45,6 +45,27 @@ def mcnemar_p(gain, loss, images):
     return np.minimum(1.0, 2 * betainc(np.maximum(gains, losses), np.minimum(gains, losses) + 1, 0.5))
 
 
+def improvement_p(gain, loss, images):
+    """One-sided mid-p of McNemar's test that gain is not larger than loss (Fagerland et al. 2013).
+
+    Args:
+        gain: share of images wrong before and right after.
+        loss: share of images right before and wrong after.
+        images: number of images.
+
+    Returns:
+        Of the images that changed, the chance of more gains if gain and loss were equally likely, and half the chance of as
+        many; below 0.5 exactly where gain is larger than loss, 0.5 where both are equal.
+    """
+    from scipy.special import bdtrc
+
+    gains, losses = int(np.rint(gain * images)), int(np.rint(loss * images))
+    if gains == losses:
+        return 0.5  # exactly, which rounding would miss
+    at_least_as_many = bdtrc(gains - 1, gains + losses, 0.5) if gains else 1.0
+    return (at_least_as_many + bdtrc(gains, gains + losses, 0.5)) / 2
+
+
 def false_discovery_rate(p):
     """Adjusted p values (Benjamini-Hochberg), an array; NaN stays NaN and counts for nothing."""
     from scipy.stats import false_discovery_control

@@ -25,6 +25,7 @@ from transfer_atlas.study import (
     records,
     sheet,
     sources,
+    streams,
     targets,
     teams,
 )
@@ -63,6 +64,10 @@ HAS_TABLE = {
     "methods": METHODS,
     "sweeps": "sweep" in config,
     "teams": "teams" in config,
+    **dict.fromkeys(
+        ("streams", "stages", "ledger", "strategies"),
+        "stream" in config.get("improve", {}),
+    ),
     "agreement": "published" in config,
 }
 TABLES = [table for table, has_it in HAS_TABLE.items() if has_it]

@@ -1,4 +1,4 @@
-"""Functions for improved students. They say which transfers are tried."""
+"""Functions for improved students and streams of teachers. They say which transfers are tried."""
 
 
 def models_to_try(wildcards):
@@ -17,3 +17,56 @@ def improve_inputs(wildcards):
     files["tables"] = [row_file("improve", row) for row in tried]
     files["tried_weights"] = [row_file("improve", row, ".safetensors") for row in tried]
     return files
+
+
+def candidates_of(wildcards):
+    """Parameter function: teachers that are tried to improve a student, in the order of the config."""
+    return [
+        pair["teacher"]
+        for pair in IMPROVE_PAIRS
+        if pair["student"] == wildcards.student
+    ]
+
+
+def single_rows(student, seed=None):
+    """(method, student, teacher, seed) of the transfers from each candidate alone, by the method of the streams."""
+    tried = [pair for pair in IMPROVE_PAIRS if pair["student"] == student]
+    method = config["improve"]["stream"]["method"]
+    rows = plan.transfers_of(tried, {method: IMPROVE_METHODS[method]})
+    return [row for row in rows if seed is None or row[-1] == int(seed)]
+
+
+def stream_inputs(way):
+    """Input function of one stream's job."""
+
+    def inputs(wildcards):
+        files = transfer_files(wildcards.student, candidates_of(wildcards))
+        if way == streams.SOUP:
+            files["single_weights"] = [
+                row_file("improve", row, ".safetensors")
+                for row in single_rows(wildcards.student, wildcards.seed)
+            ]
+        return files
+
+    return inputs
+
+
+def all_streams(wildcards):
+    """Input function: files of all streams, of the transfers from their candidates alone, and of those that measure rounding."""
+    students = list(dict.fromkeys(student for _, student, _ in STREAMS))
+    singles = [row for student in students for row in single_rows(student)]
+    perturbed = {
+        name: method
+        for name, method in IMPROVE_METHODS.items()
+        if method["perturb_weights"]
+    }
+    pairs = [pair for pair in IMPROVE_PAIRS if pair["student"] in students]
+    singles += plan.transfers_of(pairs, perturbed)
+    return {
+        "streams": [row_file("streams", stream) for stream in STREAMS],
+        "singles": [row_file("improve", row) for row in singles],
+        "predictions": [
+            f"<results>/predictions/evaluation/{model}.parquet"
+            for model in STREAM_MODELS
+        ],
+    }

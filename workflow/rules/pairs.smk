@@ -1,11 +1,11 @@
 """The pairs that are transferred, and the jobs of their transfers.
 
 INPUTS
-    config["pairs"], config["transfer"], config["sweep"], config["teams"]
+    config["pairs"], config["transfer"], config["sweep"], config["teams"], config["improve"]
     <results>/complementarity.parquet, <results>/models.parquet  where pairs are chosen from the comparison
 
 OUTPUTS
-    PAIRS, BLOCKS, SWEEPS, TEAMS, IMPROVE_BLOCKS
+    PAIRS, BLOCKS, SWEEPS, TEAMS, IMPROVE_BLOCKS, STREAMS
     select_pairs  <results>/pairs.parquet  the pairs of a grid or a file, and why
     choose_pairs  the same, chosen once all models are compared
     estimate      <results>/estimate.txt  what the study will take; only where it is asked for
@@ -29,6 +29,11 @@ IMPROVE_BLOCKS = plan.transfer_blocks(
     IMPROVE_METHODS,
     config["transfer"]["pairs_per_job"],
 )
+# every (way, student, seed), and the models whose predictions their ledger reads
+STREAMS = checked(
+    streams.choose_streams, config["improve"], IMPROVE_PAIRS, IMPROVE_METHODS
+)
+STREAM_MODELS = streams.models_of(STREAMS, IMPROVE_PAIRS)
 
 
 if CHOSEN_LATER:

@@ -28,7 +28,10 @@ def kept_weights(wildcards):
 def planned_trainings(wildcards):
     """Parameter function: (student, epochs, share of the transfer images) of every training for a transfer."""
     transfers = plan.trainings_of(SWEEPS, METHODS, planned_transfers())
-    return transfers + teams.trainings_of_teams(config.get("teams"), METHODS, TEAMS)
+    transfers += teams.trainings_of_teams(config.get("teams"), METHODS, TEAMS)
+    return transfers + streams.trainings_of_streams(
+        config["improve"], IMPROVE_METHODS, STREAMS, IMPROVE_PAIRS
+    )
 
 
 def transfer_files(student, teachers, as_student=False):

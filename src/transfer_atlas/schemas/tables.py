@@ -6,6 +6,7 @@ docs/results.md shows them, made by `python -m transfer_atlas.tools.documentatio
 import pyarrow as pa
 
 from transfer_atlas.schemas.columns import bounds, column, interval, share, share_with_interval, top_classes
+from transfer_atlas.schemas.streams import STREAM_SCHEMAS
 from transfer_atlas.schemas.transfers import PAIR, TRANSFER_SCHEMAS
 from transfer_atlas.statistics import TOP_PERCENTS
 
@@ -194,4 +195,5 @@ SCHEMAS = {
         ]
     ),
     **TRANSFER_SCHEMAS,
+    **STREAM_SCHEMAS,
 }

@@ -10,13 +10,13 @@ PAIR = [
     column("teacher", pa.string(), "model that teaches; null for the controls, which have none"),
 ]
 
-_TRANSFER = [
+TRANSFER = [
     column("method", pa.string(), "transfer method of the config"),
     *PAIR,
     column("seed", pa.int64(), "seed of the order of images; with perturb_weights, of the perturbation"),
 ]
 
-_MEASURES = [
+MEASURES = [
     column(
         "remark",
         pa.string(),
@@ -80,11 +80,11 @@ _PERTURBATION = share(
     "weight_perturbation", "relative size of the random change of the student's weights before the transfer; 0 for none"
 )
 
-_RIGHT_AFTER = column(
+RIGHT_AFTER = column(
     "right_after", pa.binary(), "whether each evaluation image is right afterwards, one bit each in order"
 )
 
-_JUDGED = [
+JUDGED = [
     column(
         "p",
         pa.float64(),
@@ -95,11 +95,11 @@ _JUDGED = [
 
 _TEAM = [
     column("way", pa.string(), "how several teachers teach: sequential, descending, matched, parallel or soup"),
-    _TRANSFER[0],
+    TRANSFER[0],
     PAIR[0],
     column("team", pa.string(), "name of the team in the config"),
     column("teachers", pa.list_(pa.string()), "its models, in the order in which they taught; null without a result"),
-    _TRANSFER[-1],
+    TRANSFER[-1],
     column(
         "epochs", pa.int32(), "passes over the transfer images in all, those of a soup's students included", "epochs"
     ),
@@ -112,17 +112,17 @@ _TEAM = [
 ]
 
 TRANSFER_SCHEMAS = {
-    "transfer": pa.schema([*_TRANSFER, _PERTURBATION, *_MEASURES, _RIGHT_AFTER]),
+    "transfer": pa.schema([*TRANSFER, _PERTURBATION, *MEASURES, RIGHT_AFTER]),
     "transfers": pa.schema(
         [
-            *_TRANSFER,
+            *TRANSFER,
             _PERTURBATION,
-            *_MEASURES,
+            *MEASURES,
             share(
                 "rounding_error",
                 "standard deviation of the student's delta over starts from perturbed weights; null where no method has perturb_weights",
             ),
-            *_JUDGED,
+            *JUDGED,
             share("labels_gain", "images right here and wrong after the student's control `labels`; null without it"),
             share("labels_loss", "images wrong here and right after that control"),
             column("labels_p", pa.float64(), "two-sided p of labels_gain against labels_loss, as p"),
@@ -131,7 +131,7 @@ TRANSFER_SCHEMAS = {
     ),
     "deltas": pa.schema(
         [
-            _TRANSFER[0],
+            TRANSFER[0],
             *PAIR,
             column("seeds", pa.int32(), "transfers that the mean is over"),
             share("delta", "mean transfer delta over seeds"),
@@ -150,7 +150,7 @@ TRANSFER_SCHEMAS = {
     ),
     "delta_covariances": pa.schema(
         [
-            _TRANSFER[0],
+            TRANSFER[0],
             *PAIR,
             column("other", pa.string(), "another teacher of the same student, or the same one"),
             column(
@@ -163,7 +163,7 @@ TRANSFER_SCHEMAS = {
     ),
     "methods": pa.schema(
         [
-            _TRANSFER[0],
+            TRANSFER[0],
             column(
                 "against", pa.string(), "what a transfer has to exceed: zero, or the student's control of that name"
             ),
@@ -177,7 +177,7 @@ TRANSFER_SCHEMAS = {
     ),
     "histories": pa.schema(
         [
-            *_TRANSFER,
+            *TRANSFER,
             column("epoch", pa.int32(), "epochs done, from 1"),
             column("objective", pa.float64(), "mean training loss of the epoch", "nats"),
             share("accuracy", "student's accuracy on the transfer images, measured during the epoch"),
@@ -186,12 +186,12 @@ TRANSFER_SCHEMAS = {
             share("loss", "images right before the transfer and wrong after the epoch; likewise"),
         ]
     ),
-    "team": pa.schema([*_TEAM, *_MEASURES, _RIGHT_AFTER]),
+    "team": pa.schema([*_TEAM, *MEASURES, RIGHT_AFTER]),
     "teams": pa.schema(
         [
             *_TEAM,
-            *_MEASURES,
-            *_JUDGED,
+            *MEASURES,
+            *JUDGED,
             share("single_mean", "mean delta of the transfers from each of the teachers alone"),
             share("single_best", "largest of these, in hindsight"),
             column("best_teacher", pa.string(), "teacher that it is of"),
@@ -203,7 +203,7 @@ TRANSFER_SCHEMAS = {
     "agreement": pa.schema(
         [
             PAIR[0],
-            _TRANSFER[0],
+            TRANSFER[0],
             column("teachers", pa.int32(), "teachers of the student here"),
             share("delta", "mean transfer delta over them, here"),
             share("delta_standard_error", "standard error of it over teachers"),

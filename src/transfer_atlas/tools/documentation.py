@@ -110,6 +110,11 @@ PATHS = {
     "histories": "results/<study>/histories.parquet",
     "team": "results/<study>/teams/<way>/<student>/<team>/<seed>.parquet",
     "teams": "results/<study>/teams.parquet",
+    "stream": "results/<study>/streams/<way>/<student>/<seed>.parquet",
+    "streams": "results/<study>/streams.parquet",
+    "stages": "results/<study>/stages.parquet",
+    "ledger": "results/<study>/ledger.parquet",
+    "strategies": "results/<study>/strategies.parquet",
     "agreement": "results/<study>/agreement.parquet",
     "sweeps": "results/<study>/sweeps.parquet",
 }

@@ -1,23 +1,20 @@
 """Several teachers for one student (the paper's section on multiple teachers)."""
 
-import copy
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.storage import open_logits
 from transfer_atlas.transfer.block import StudentJob, run_transfer
 from transfer_atlas.transfer.calibration import calibration_temperatures
 from transfer_atlas.transfer.evaluation import EpochEvaluation, measure_student
-from transfer_atlas.transfer.lessons import Imitation
-from transfer_atlas.transfer.loop import train_epochs
 from transfer_atlas.transfer.losses import log_odds
 from transfer_atlas.transfer.measures import gain_and_loss
 from transfer_atlas.transfer.spec import TransferSpec
+from transfer_atlas.transfer.stages import LogitsOnDemand, any_correct, teach_stage
 from transfer_atlas.zoo.weights import exclusion_of_weights
 
 
@@ -93,9 +90,10 @@ def _in_sequence(spec, student, teachers, checkpoint):
         if number:
             frozen_logits = LogitsOnDemand(student, network, checkpoint.stage(f"{number}_logits"))
         stage = replace(spec.transfer, teacher=name, epochs=epochs, first_view=epochs_before)
-        lesson = Imitation(stage, network, student.transfer_views, student.labels, frozen_logits, teachers[name].logits)
         evaluation = EpochEvaluation(stage, student, checkpoint, choose_best=False) if evaluated else None
-        curves = train_epochs(stage, lesson, student.labels, student.device, checkpoint.stage(str(number)), evaluation)
+        curves = teach_stage(
+            stage, student, network, frozen_logits, teachers[name], checkpoint.stage(str(number)), evaluation
+        )
         epochs_before += epochs
         if number + 1 < len(stages):
             gain, loss = map(float, gain_and_loss(student.correct, student.evaluate(network, checkpoint.stop)))
@@ -105,31 +103,9 @@ def _in_sequence(spec, student, teachers, checkpoint):
                 curves["epoch_loss"] = [*curves.get("epoch_loss", []), loss]
         for column, values in curves.items():
             history.setdefault(column, []).extend(values)
-    row = measure_student(student, network, _any_correct(teachers), checkpoint, history, evaluated)
+    row = measure_student(student, network, any_correct(teachers), checkpoint, history, evaluated)
     names = [name for name, _ in stages]
     return row | _team_columns(names, epochs_before, [*deltas, float(row["delta"])]), {"last": network}
-
-
-class LogitsOnDemand:
-    """Logits of the student as it is now, [views, images, classes]; computed only if a stage has steps left to run."""
-
-    def __init__(self, student, network, checkpoint):
-        """Keep a copy of the network; the logits lie beside the file of `checkpoint`."""
-        self.student, self.network, self.checkpoint = student, copy.deepcopy(network).eval(), checkpoint
-        self.shape = student.logits.shape
-
-    @cached_property
-    def logits(self):
-        """The logits, from the disk if an earlier process has written them."""
-        path = self.checkpoint.path.with_suffix(".npy")
-        if self.checkpoint.row is None:
-            self.student.write_logits(self.network, path, self.checkpoint)
-            self.checkpoint.finish({"written": True})
-        return open_logits(path)
-
-    def __getitem__(self, place):
-        """Logits of some images in one view: place is (view, rows)."""
-        return self.logits[place]
 
 
 def _in_parallel(spec, student, teachers, checkpoint):
@@ -148,7 +124,7 @@ class MostConfident:
         """Wrap a dict of name to Teacher; `labels` are of the transfer images; `spec` says how confidences compare."""
         self.teachers, self.labels, self.confidence = list(teachers.values()), labels, spec.confidence or "max"
         self.temperatures = calibration_temperatures(spec, labels, *(teacher.logits for teacher in self.teachers))
-        self.correct = _any_correct(teachers)
+        self.correct = any_correct(teachers)
 
     @property
     def logits(self):
@@ -173,7 +149,7 @@ def _soup(spec, student, teachers, students, checkpoint):
     network = student.build()
     network.load_state_dict(average_weights([load_file(path) for path in students]))
     network.to(student.device).eval()
-    row = measure_student(student, network, _any_correct(teachers), checkpoint, {})
+    row = measure_student(student, network, any_correct(teachers), checkpoint, {})
     return row | _team_columns(list(teachers), len(teachers) * spec.transfer.epochs, [float(row["delta"])]), {
         "last": network
     }
@@ -185,11 +161,6 @@ def average_weights(states):
         name: torch.stack([state[name] for state in states]).mean(dim=0) if first.is_floating_point() else first
         for name, first in states[0].items()
     }
-
-
-def _any_correct(teachers):
-    """Bool [evaluation images]: what at least one of the teachers gets right."""
-    return np.any([teacher.correct for teacher in teachers.values()], axis=0)
 
 
 def _team_columns(teachers, epochs, deltas):
