@@ -172,7 +172,22 @@ def make_random_study(students, teachers, seed=0):
         "teams": make_random_teams(transfers, generator),
         "sweeps": pd.concat([transfers.assign(key=key, value=value) for key, value in points], ignore_index=True),
         "models": models,
+        **make_random_streams(names[:students], names[students:], generator),
     }
+
+
+def make_random_streams(students, teachers, generator):
+    """Ledger and strategies of a synthetic study: streams of up to three teachers over 1,000 images."""
+    ledgers, rows = [], []
+    for student in students:
+        before, after = generator.random(1000) < 0.7, generator.random(1000) < 0.72
+        stage = pd.Series(np.where(before, np.nan, generator.integers(1, 4, 1000)))
+        table = {"way": "flips", "student": student, "right_before": before, "right_after": after, "seed": 0}
+        ledgers.append(pd.DataFrame(table).assign(gained_stage=stage.where(after | (generator.random(1000) < 0.1))))
+        for strategy in ("flips", "random", "labels", "single", "single_hindsight", "oracle"):
+            delta = 0.3 if strategy == "oracle" else generator.normal(0.002, 0.003)
+            rows.append({"strategy": strategy, "student": student, "seed": 0, "delta": delta, "epochs": 6})
+    return {"ledger": pd.concat(ledgers, ignore_index=True), "strategies": pd.DataFrame(rows)}
 
 
 def make_random_teams(transfers, generator):

@@ -24,6 +24,10 @@ FIGURES = {
         "learning_curves": ["histories"],
         "agreement": ["agreement"],
     },
+    "Better students": {
+        "strategies": ["strategies"],
+        "ledger": ["ledger"],
+    },
     "What explains it": {
         "delta_by_difference": ["transfers", "complementarity"],
         "delta_by_property": ["transfers", "models"],
