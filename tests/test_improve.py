@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import write_teacher
+from safetensors.torch import load_file
 from test_transfer import LABELS, PIXELS, SPEC, seeded
 
 from transfer_atlas.errors import InputError
@@ -17,6 +19,7 @@ from transfer_atlas.recommend.improve import choose_candidate, improve_student
 from transfer_atlas.store.tables import write_table
 from transfer_atlas.study.improve import candidates_of, methods_to_try, pairs_to_try
 from transfer_atlas.transfer.block import run_block
+from transfer_atlas.transfer.streams import StreamSpec, teach_in_stream
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
 CLASSES = [f"class {number}" for number in range(10)]
@@ -72,7 +75,7 @@ def test_a_choice_of_random_teachers_gains_nothing_on_the_evaluation_images():
 def improved(student_files, tmp_path):
     """Try two teachers and the labels, improve the student, and return its folder."""
 
-    def make(row, labels=LABELS, names=CLASSES):
+    def make(row, labels=LABELS, names=CLASSES, stream=False):
         student = student_files(row, lambda: seeded(row, 1), PIXELS, labels)
         knowing = write_teacher(tmp_path, 10 * np.eye(10)[labels][None], labels, "knowing")
         wrong = write_teacher(tmp_path, 10 * np.eye(10)[(labels + 1) % 10][None], labels, "wrong")
@@ -95,9 +98,14 @@ def improved(student_files, tmp_path):
         about = {"command": "snakemake x", "study": "x", "geometry": GEOMETRY, "classes": tmp_path / "classes.parquet"}
         about["models"] = [row, *({"model": name, "weights": "train:x"} for name in ("wrong", "knowing"))]
         weights = [path.with_suffix(".safetensors") for path in tables]
-        choice = {"select_share": 0.2, "candidates": ["kl", "labels"]}
-        folder = tmp_path / "results/students/s.t"
-        improve_student(student, tables, weights, choice, about, folder)
+        choice = {"select_share": 0.2, "candidates": [] if stream else ["kl", "labels"]}
+        folder, streams = tmp_path / "results/students/s.t", ((), ())
+        if stream:
+            table = tmp_path / "results/streams/flips/s.t/0.parquet"
+            spec = StreamSpec("flips", 2, 2.0, replace(recipe, teacher=None, epochs=12))
+            teach_in_stream(spec, table, student, {"wrong": wrong, "knowing": knowing}, [], 10, "code", "last")
+            streams = [table], [table.with_suffix(".safetensors")]
+        improve_student(student, tables, weights, choice, about, folder, streams)
         return folder
 
     return make
@@ -145,6 +153,21 @@ def test_the_card_says_what_was_chosen_and_how_sure_it_is(improved, vit_row):
     before = (folder / "README.md").read_bytes(), (folder / "model.safetensors").read_bytes()
     folder = improved(vit_row | {"model": "s.t"})
     assert ((folder / "README.md").read_bytes(), (folder / "model.safetensors").read_bytes()) == before
+
+
+def test_a_student_of_a_stream_may_be_the_improved_one(improved, vit_row, tmp_path, monkeypatch):
+    monkeypatch.setattr(improve, "choose_candidate", lambda rows, before: rows.iloc[0])
+    folder = improved(vit_row | {"model": "s.t"}, stream=True)
+    card = (folder / "README.md").read_text()
+    assert "s.t was taught by knowing then wrong with kl." in card
+    assert "method `kl`, teacher `knowing then wrong`, seed 0, epoch 24" in card
+    assert "- knowing: not known" in card
+    assert "- wrong: not known" in card
+    assert "1 transfer was compared" in card
+    student = load_file(tmp_path / "results/streams/flips/s.t/0.safetensors")
+    exported = load_file(folder / "model.safetensors")
+    assert all(torch.equal(exported[name], student[name]) for name in exported)
+    assert not np.isnan(run_card(folder, tmp_path))
 
 
 def test_a_folder_appears_whole_or_not_at_all(improved, vit_row, monkeypatch):

@@ -382,6 +382,36 @@ def test_teams_use_what_the_study_has_and_stand_beside_it(finished):
     assert planned(finished, *targets_of(), "results/small/summary.txt") == {"summarise_transfers": 1}
 
 
+def test_a_stream_of_teachers_ends_with_its_ledger_and_an_improved_student(finished):
+    change = {"improve": {"methods": ["kl_dp"], "stream": {"method": "kl_dp", "stages": 2, "ways": ["flips", "soup"]}}}
+    wanted = [
+        f"results/small/{name}"
+        for name in ("ledger.parquet", "figures/ledger.pdf", "figures/strategies.pdf", "students/test_mambaout.a")
+    ]
+    overlay = overlay_of(finished, "streams", change)
+    jobs = planned(finished, *wanted, overlay=overlay)
+    asked = (
+        "stream_flips",
+        "stream_soup",
+        "improve_kl_dp",
+        "improve_controls",
+        "gather_streams",
+        "improve",
+        "transfer_kl_dp",
+    )
+    assert [jobs.get(rule) for rule in asked] == [1, 1, 1, 1, 1, 1, None]
+    snakemake(finished, *wanted, overlay=overlay)
+    ledger, stages = (read_table(finished / f"results/small/{name}.parquet") for name in ("ledger", "stages"))
+    gained = ledger["right_after"].astype(int) - ledger["right_before"]
+    kept = stages[stages["kept"]].groupby("way")["delta"].sum()
+    means = gained.groupby(ledger["way"]).mean()
+    np.testing.assert_allclose(means, kept.reindex(means.index, fill_value=0), atol=1e-12)
+    assert all((finished / path).stat().st_size > 1000 for path in wanted[:3])
+    card = (finished / wanted[3] / "README.md").read_text()
+    assert "| kl_dp" in card
+    assert planned(finished, *wanted, overlay=overlay) == {}
+
+
 def test_contrasts_and_models_that_teach_each_other_run_beside_the_rest(finished):
     """Features are asked of the teachers alone; models of two geometries learn from each other, and see each other's input."""
     crd = {"contrast": {"loss": "crd", "weight": 0.8, "temperature": 0.07, "negatives": 50}, "label_weight": 1.0}

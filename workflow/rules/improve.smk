@@ -2,12 +2,13 @@
 
 INPUTS
     <results>/improve/{method}/{student}/{teacher}/{seed}.parquet and .safetensors  the transfers that are tried
+    <results>/streams/flips/{student}/{seed}.parquet and .safetensors  where the study has streams of teachers
 
 OUTPUTS
     improve  <results>/students/{student}  weights and config as timm loads them, and a model card
 
 STEPS
-    The transfer that is most accurate on the images kept apart is chosen, and evaluated once on the evaluation images.
+    The transfer or stream that is most accurate on the images kept apart is chosen, and evaluated once on the evaluation images.
 """
 
 

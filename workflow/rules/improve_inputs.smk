@@ -3,10 +3,7 @@
 
 def models_to_try(wildcards):
     """Parameter function: rows of the zoo sheet of a student, and of the teachers that are tried to improve it."""
-    pairs = (pair for pair in IMPROVE_PAIRS if pair["student"] == wildcards.student)
-    return [
-        ZOO[name] for name in [wildcards.student, *(pair["teacher"] for pair in pairs)]
-    ]
+    return [ZOO[name] for name in [wildcards.student, *candidates_of(wildcards)]]
 
 
 def improve_inputs(wildcards):
@@ -16,6 +13,15 @@ def improve_inputs(wildcards):
     files = transfer_files(wildcards.student, [])
     files["tables"] = [row_file("improve", row) for row in tried]
     files["tried_weights"] = [row_file("improve", row, ".safetensors") for row in tried]
+    exported = [
+        stream
+        for stream in STREAMS
+        if stream[:2] == (streams.EXPORTED, wildcards.student)
+    ]
+    files["streams"] = [row_file("streams", stream) for stream in exported]
+    files["stream_weights"] = [
+        row_file("streams", stream, ".safetensors") for stream in exported
+    ]
     return files
 
 

@@ -22,4 +22,5 @@ with logged(snakemake.log[0]):
         "classes": inputs.classes,
         "models": params.models,
     }
-    improve_student(student, inputs.tables, inputs.tried_weights, choice, about, folder)
+    streams = list(inputs.streams), list(inputs.stream_weights)
+    improve_student(student, inputs.tables, inputs.tried_weights, choice, about, folder, streams)

@@ -19,6 +19,9 @@ STRATEGY_NAMES = {
 }
 
 
+STREAMS = ("flips", "accuracy", "random")
+
+
 def plot_strategies(strategies):
     """Delta of each student under each strategy, and the mean over students.
 
@@ -39,12 +42,12 @@ def plot_strategies(strategies):
             return figure
         epochs = strategies.groupby("strategy")["epochs"].mean()
         for row, name in enumerate(names):
-            _plot_strategy(ax, row, deltas[name].to_numpy(), "C0" if name in names[:3] else "C6")
+            _plot_strategy(ax, row, deltas[name].to_numpy(), "C0" if name in STREAMS else "0.35")
             ax.annotate(f"{epochs[name]:.0f}", (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=7)
-        ax.annotate("passes", (1.02, -0.9), xycoords=("axes fraction", "data"), va="center", fontsize=7)
+        ax.annotate("passes", (1.02, -0.75), xycoords=("axes fraction", "data"), va="center", fontsize=7)
         ax.axvline(0, color="black", linewidth=0.6)
         ax.set_yticks(range(len(names)), [STRATEGY_NAMES[name] for name in names])
-        ax.set_ylim(len(names) - 0.5, -0.6)
+        ax.set_ylim(len(names) - 0.5, -1)
         ax.set_xlabel("accuracy after less accuracy before (points, evaluation images)")
         ax.set_title(_title(deltas), loc="left")
     return figure
@@ -62,5 +65,5 @@ def _title(deltas):
     students = deltas.index.get_level_values("student").nunique()
     title = f"{students} student{'s' * (students != 1)}"
     if "oracle" in deltas.index.get_level_values("strategy"):
-        title += f"; the teachers of a student know {deltas['oracle'].mean():.1f} points together that it does not"
+        title += f"; what their teachers know beyond them: {deltas['oracle'].mean():.1f} points"
     return title

@@ -5,6 +5,7 @@ import pandas as pd
 from transfer_atlas.statistics import Z_95
 
 SHOWN_CLASSES, SHOWN_TRIED = 3, 12
+THEN = " then "  # between the teachers of a stream; no model has a space in its name
 
 
 def format_card(student, row, chosen, tried, apart, judged, loading, about):
@@ -145,11 +146,12 @@ def _choice(tried, chosen, apart):
             "accuracy (%)": (100 * shown["selected_accuracy"]).map("{:.2f}".format, na_action="ignore"),
         }
     )
+    count = "1 transfer was" if len(tried) == 1 else f"{len(tried)} transfers were"
     return [
         "## Choice",
         "",
         f"Teacher, method and epoch have the highest accuracy on {apart['images']:,} transfer images that were kept apart from the training;",
-        f"the student had {apart['before']:.2%} there. {len(tried)} transfers were compared"
+        f"the student had {apart['before']:.2%} there. {count} compared"
         + (f"; the first {SHOWN_TRIED}:" if len(tried) > SHOWN_TRIED else ":"),
         "",
         table.to_markdown(index=False, disable_numparse=True),
@@ -161,6 +163,7 @@ def _choice(tried, chosen, apart):
 
 
 def _licences(student, chosen, licences):
-    names = [student] + ([chosen["teacher"]] if chosen is not None and not pd.isna(chosen["teacher"]) else [])
+    taught = chosen is not None and not pd.isna(chosen["teacher"])
+    names = [student, *dict.fromkeys(chosen["teacher"].split(THEN))] if taught else [student]
     lines = [f"- {name}: {licences.get(name) or 'not known to timm or the sheet'}" for name in names]
     return ["## Licences", "", *lines, ""]

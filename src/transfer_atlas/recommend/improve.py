@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from transfer_atlas.analysis.rounding import p_of_change, rounding_errors
 from transfer_atlas.errors import InputError
-from transfer_atlas.recommend.card import format_card
+from transfer_atlas.recommend.card import THEN, format_card
 from transfer_atlas.recommend.export import export_network, input_settings, licence_of, loading_code
 from transfer_atlas.statistics import paired_standard_error
 from transfer_atlas.store.provenance import versions_of
@@ -39,7 +39,33 @@ def choose_candidate(candidates, accuracy_before):
     return best if best["selected_accuracy"] > accuracy_before else None
 
 
-def improve_student(student, tables, weights, choice, about, folder):
+def students_of_streams(tables, weights):
+    """The students that streams of teachers end with, as rows that can be chosen among single transfers.
+
+    Args:
+        tables: files of the streams, each one row of the stream table.
+        weights: the students' weights, in the same order.
+
+    Returns:
+        DataFrame with the columns that `choose_candidate` and the card read; none for a stream that kept no stage.
+    """
+    rows, _ = gather(tables, "stream")
+    rows["weights"] = weights
+    rows["teacher"] = [THEN.join(_kept_teachers(row)) for row in rows.itertuples()]
+    rows = rows.assign(best_epoch=rows["epochs"], best_gain=rows["gain"], best_loss=rows["loss"])
+    columns = ["method", "teacher", "seed", "selected_accuracy", "best_epoch", "best_gain", "best_loss", "weights"]
+    return rows.loc[rows["teacher"] != "", columns]
+
+
+def _kept_teachers(stream):
+    if stream.stage_kept is None:
+        return []
+    return [
+        name for names, kept in zip(stream.stage_teachers, stream.stage_kept, strict=True) if kept for name in names
+    ]
+
+
+def improve_student(student, tables, weights, choice, about, folder, streams=((), ())):
     """Choose among the transfers that were tried and write the improved student's folder, whole or not at all.
 
     The evaluation images play no part in the choice; the chosen student is evaluated on them once.
@@ -52,6 +78,7 @@ def improve_student(student, tables, weights, choice, about, folder):
         about: dict of command, study, geometry (of the student), classes (path of the classes table) and models (rows of the
             zoo sheet: the student and the teachers that were tried).
         folder: where to write.
+        streams: files of streams of teachers and of their students' weights, which may be chosen too.
 
     Raises:
         InputError: the student is left out of the study.
@@ -61,6 +88,8 @@ def improve_student(student, tables, weights, choice, about, folder):
     rows, _ = gather(tables, "transfer")
     rows["weights"] = weights
     tried = rows[rows["method"].isin(choice["candidates"])]
+    if streams[0]:
+        tried = pd.concat([tried, students_of_streams(*streams)], ignore_index=True)
     apart = nested_subset(student.labels, choice["select_share"])
     network = student.build()
     before = student.evaluate_transfer_images(network.to(student.device), apart).mean()
