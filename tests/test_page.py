@@ -1,15 +1,16 @@
 """The atlas page in a browser: every number that it shows equals brute force."""
 
-import html
 import re
 import shutil
-import subprocess
+import time
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from playwright.sync_api import sync_playwright
 
 from transfer_atlas.complementarity.compare import compare
 from transfer_atlas.complementarity.pair_table import compare_models
@@ -20,39 +21,73 @@ MARKUP = '<img src=x onerror="document.title=1">'
 HOSTILE = "</script><script>document.title=2</script>"
 
 
-@pytest.fixture
-def chromium(tmp_path):
-    """Open a page with the network off and return the tables of its DOM by id, and its other text by id."""
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, driven as a person does."""
     found = shutil.which("chromium")
     if found is None:
         pytest.skip("no chromium here")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
-    def look(page, **address):
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open a page with the network off; the console must stay silent."""
+    contexts, said = [], []
+
+    def look(page, width=1280, scheme="light", **address):
         path = tmp_path / "atlas.html"
         path.write_text(page)
-        command = [
-            found,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--enable-logging=stderr",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-        ]
-        command += ["--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-        done = subprocess.run(
-            [*command, f"{path.as_uri()}#{urlencode(address)}"], capture_output=True, text=True, check=True, timeout=120
-        )
-        assert "CONSOLE" not in done.stderr, done.stderr
-        body = done.stdout.split('<script type="application/json"')[0]
-        tables = {
-            name: [
-                [html.unescape(re.sub("<.*?>", "", cell)) for cell in re.findall(r"<t[dh].*?>(.*?)</t[dh]>", row)]
-                for row in re.findall(r"<tr.*?>(.*?)</tr>", rows, flags=re.S)
-            ]
-            for name, rows in re.findall(r'<table id="(\w+)">(.*?)</table>', body, flags=re.S)
-        }
-        texts = {name: html.unescape(text) for name, text in re.findall(r'<p id="(\w+)"[^>]*>(.*?)</p>', body)}
-        return tables, texts, html.unescape(re.search("<title>(.*?)</title>", done.stdout)[1])
+        context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.goto(f"{path.as_uri()}#{urlencode(address)}")
+        settle(tab)
+        return tab
+
+    yield look
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+SETTLED = """() => {
+  const status = document.querySelector("#status").textContent;
+  return status.startsWith("No image") || (!status.includes("counted") && document.querySelector("#team tr") !== null);
+}"""
+
+
+def settle(tab):
+    """Wait until all is counted and drawn; the page forbids the evaluation that Playwright's own waiting needs."""
+    end = time.monotonic() + 30
+    tab.evaluate("new Promise((done) => setTimeout(done, 20))")  # what waits for the screen
+    while not tab.evaluate(SETTLED):
+        assert time.monotonic() < end, tab.text_content("#status")
+        tab.wait_for_timeout(20)
+    tab.evaluate("new Promise((done) => setTimeout(done, 20))")
+
+
+def table_of(tab, name):
+    """Texts of a table, row by row."""
+    return tab.evaluate(
+        "(name) => [...document.getElementById(name).rows].map((row) => [...row.cells].map((cell) => cell.textContent))",
+        name,
+    )
+
+
+@pytest.fixture
+def chromium(opened):
+    """Open a page and return its tables by id, the texts of its paragraphs by id, and its title."""
+
+    def look(page, **address):
+        tab = opened(page, **address)
+        tables = {name: table_of(tab, name) for name in ("teachers", "pair", "byclass", "team")}
+        return tables, {"status": tab.text_content("#status")}, tab.title()
 
     return look
 
@@ -143,6 +178,133 @@ def test_a_subset_of_classes_and_of_difficulty_changes_every_number(chromium):
     assert texts["status"] == f"{chosen.sum():,} of 1,237 images."
     assert [row[1] for row in tables["pair"][1:5]] == pair_of(answers, 1, 3, chosen)
     assert float(tables["team"][1][2]) == pytest.approx(100 * answers.correct[1][chosen].mean(), abs=0.0051)
+
+
+def test_a_student_is_chosen_by_typing_and_images_by_search(opened):
+    answers, classes, models = study()
+    tab = opened(page_of(answers, classes, models))
+    student = tab.get_by_role("combobox", name="Student")
+    student.fill("")
+    student.press_sequentially("model4.t")
+    student.press("Enter")
+    tab.get_by_role("combobox", name="Teacher").fill("model1.t")
+    tab.get_by_role("combobox", name="Teacher").press("Tab")
+    settle(tab)
+    everything = np.ones(len(answers.labels), bool)
+    assert [row[1] for row in table_of(tab, "pair")[1:5]] == pair_of(answers, 4, 1, everything)
+    assert "student=model4.t&teacher=model1.t" in tab.url
+    tab.get_by_role("textbox", name="Classes").fill("5")
+    listed = tab.get_by_role("listbox", name="Classes; none selected means all")
+    assert [option.text_content() for option in listed.locator("option").all() if option.is_visible()] == ["5"]
+    listed.select_option("5")
+    tab.get_by_role("spinbutton", name="that at least").fill("2")
+    tab.get_by_role("spinbutton", name="that at least").press("Enter")
+    settle(tab)
+    chosen = (answers.labels == 5) & (answers.correct.sum(axis=0) >= 2)
+    assert tab.text_content("#status") == f"{chosen.sum()} of 1,237 images."
+    assert [row[1] for row in table_of(tab, "pair")[1:5]] == pair_of(answers, 4, 1, chosen)
+    tab.get_by_role("button", name="All images").click()
+    settle(tab)
+    assert tab.text_content("#status") == "1,237 of 1,237 images."
+    student.fill("nobody")
+    student.press("Enter")
+    assert tab.text_content("#status") == "No model is called nobody."
+
+
+def test_arrow_keys_choose_a_pair_and_a_click_a_teacher(opened):
+    answers, classes, models = study()
+    tab = opened(page_of(answers, classes, models), student="model2.t", teacher="model3.t", order="name")
+    names = sorted(answers.models)
+    tab.locator("#matrix").focus()
+    tab.keyboard.press("ArrowRight")
+    assert tab.input_value("#teacher") == names[names.index("model3.t") + 1]
+    tab.keyboard.press("ArrowUp")
+    assert tab.input_value("#student") == names[names.index("model2.t") - 1]
+    tab.locator("#teachers tbody tr").nth(2).click()
+    assert tab.input_value("#teacher") == table_of(tab, "teachers")[3][0]
+    box = tab.locator("#matrix").bounding_box()
+    cell = box["width"] / 6
+    tab.mouse.click(box["x"] + 4.5 * cell, box["y"] + 1.5 * cell)
+    assert (tab.input_value("#student"), tab.input_value("#teacher")) == (names[1], names[4])
+
+
+def test_the_matrix_has_the_colour_of_each_pair(opened):
+    answers, classes, models = study()
+    tab = opened(page_of(answers, classes, models), order="name", measure="difference")
+    assert tab.evaluate("MEASURES[state.measure].title") == "accuracy difference"
+    values = np.array(tab.evaluate("[...matrix.values]"), float).reshape(6, 6)
+    accuracy = answers.correct.mean(axis=1)
+    expected = accuracy - accuracy[:, None]
+    off = ~np.eye(6, dtype=bool)
+    np.testing.assert_allclose(values[off], expected[off], atol=1e-6)
+    pixels = tab.evaluate("[...matrix.canvas.getContext('2d').getImageData(0, 0, 6, 6).data]")
+    blue, orange = np.array(pixels).reshape(6, 6, 4)[..., 2], np.array(pixels).reshape(6, 6, 4)[..., 0]
+    order = np.argsort(answers.models)
+    ranked = expected[np.ix_(order, order)]
+    assert (blue[ranked < -0.1] > orange[ranked < -0.1]).all()
+    assert (blue[ranked > 0.1] < orange[ranked > 0.1]).all()
+
+
+def test_every_control_has_a_name(opened):
+    tab = opened(page_of(*study()))
+    tree = tab.locator("body").aria_snapshot()
+    unnamed = [
+        line
+        for line in tree.splitlines()
+        if re.match(r" *- (textbox|combobox|listbox|spinbutton|button|img)(:| *$)", line)
+    ]
+    assert unnamed == []
+    assert "Matrix of all pairs; arrow keys choose a pair" in tree
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (400, "dark"), (1280, "dark")])
+def test_nothing_is_wider_than_the_window(opened, width, scheme):
+    tab = opened(page_of(*study()), width=width, scheme=scheme)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    paper, ink = tab.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    assert (sum(map(int, re.findall(r"\d+", paper))) < sum(map(int, re.findall(r"\d+", ink)))) == (scheme == "dark")
+
+
+def test_a_large_zoo_shows_the_same_numbers(opened):
+    answers, classes, models = study(models=320, images=900)
+    tab = opened(page_of(answers, classes, models), student="model7.t", teacher="model300.t")
+    everything = np.ones(900, bool)
+    assert [row[1] for row in table_of(tab, "pair")[1:5]] == pair_of(answers, 7, 300, everything)
+    values = np.array(tab.evaluate("[...matrix.values]"), float).reshape(320, 320)
+    flips = (~answers.correct).astype(float) @ answers.correct.T.astype(float) / 900
+    off = ~np.eye(320, dtype=bool)
+    np.testing.assert_allclose(values[off], flips[off], atol=1e-6)
+    shown = table_of(tab, "teachers")[1:]
+    assert len(shown) == 100
+    assert [line[0] for line in shown[:3]] == [
+        answers.models[place] for place in np.argsort(-flips[7], kind="stable")[:3]
+    ] or flips[7].max() == np.sort(flips[7])[-2]
+    # of a subset the page counts itself
+    tab.locator("#classes").select_option("4")
+    settle(tab)
+    chosen = answers.labels == 4
+    assert [row[1] for row in table_of(tab, "pair")[1:5]] == pair_of(answers, 7, 300, chosen)
+    values = np.array(tab.evaluate("[...matrix.values]"), float).reshape(320, 320)
+    flips = (~answers.correct[:, chosen]).astype(float) @ answers.correct[:, chosen].T.astype(float) / chosen.sum()
+    np.testing.assert_allclose(values[off], flips[off], atol=1e-6)
+
+
+def test_the_most_confident_of_a_team_is_known(chromium):
+    answers, classes, models = study()
+    confidence = np.random.default_rng(3).integers(1, 20, answers.prediction.shape).astype(np.float32) / 20
+    answers = replace(answers, confidence=confidence)
+    tables, _, _ = chromium(page_of(answers, classes, models), student="model2.t")
+    check_team(answers, tables["team"], 2)
+    members = []
+    assert tables["team"][0][-1] == "most confident (%)"
+    for line in tables["team"][1:]:
+        members.append(answers.models.index(line[0]))
+        at = np.array(sorted(members))  # of equal ones the first in the table of models
+        chosen = at[confidence[at].argmax(axis=0)]
+        right = answers.correct[chosen, np.arange(len(answers.labels))].mean()
+        assert float(line[4]) == pytest.approx(100 * right, abs=0.0051)
 
 
 def test_two_models_and_a_class_without_images(chromium):

@@ -10,7 +10,15 @@ OUTPUTS
 """
 
 PAGE_PARTS = [
-    f"page/{name}" for name in ("atlas.html", "atlas.css", "bits.js", "atlas.js")
+    f"page/{name}"
+    for name in (
+        "atlas.html",
+        "atlas.css",
+        "bits.js",
+        "pairs.js",
+        "drawing.js",
+        "atlas.js",
+    )
 ]
 
 # of all pairs of more models the page would become too large

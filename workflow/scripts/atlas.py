@@ -13,6 +13,6 @@ with logged(snakemake.log[0]):
     # None for the tables that a study without transfers does not have
     deltas, expected = ([*map(read_table, paths), None][0] for paths in (inputs.deltas, inputs.expected))
     classes, models = read_table(inputs.classes), read_table(inputs.models)
-    pairs = read_table(inputs.pairs, ["student", "teacher", "flips_over_expected"])
+    pairs = read_table(inputs.pairs, ["student", "teacher", "positive_flips", "flips_over_expected"])
     page = build_page(snakemake.params.study, answers, classes, models, pairs, deltas, expected)
     save_text(snakemake.output[0], page)

@@ -1,4 +1,4 @@
-// The page: state in the address, numbers from bits.js, drawing on two canvases. Names are set as text, never as markup.
+// The page: state in the address, numbers from bits.js and pairs.js, drawing in drawing.js. Names are set as text, never as markup.
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const element = (id) => document.getElementById(id);
@@ -6,8 +6,9 @@ const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
 const points = (share) => `${share >= 0 ? "+" : ""}${(100 * share).toFixed(2)}`;
 const name = (model) => facts.models[model].name;
 const state = { student: 0, teacher: 1, measure: "flips", order: "accuracy", classes: [], least: 0, most: facts.models.length };
-const view = { scale: 1, x: 0, y: 0 };
-let rows = [], ratios = null, predictions = null, counts = null, mask = null, images = 0, accuracy = [], pairs = [];
+const SHOWN_TEACHERS = 100; // of a larger zoo the table shows the first
+let rows = [], ratios = null, predictions = null, ranks = null, knowing = null, mask = null, images = 0, accuracy = [], counts = null, matrix = null;
+let placed = [];
 
 const MEASURES = {
   flips: { title: "complementary knowledge", unit: percent, value: (pair) => pair.teacher_only / pair.images,
@@ -60,19 +61,24 @@ function writeAddress() {
   history.replaceState(null, "", `#${given}`);
 }
 
-// Which images count, and all that follows for each pair.
-function countAll() {
+// Which images count, and all that follows for each model.
+function chooseImages() {
   const chosen = state.classes.length ? state.classes : facts.classes.map((_, label) => label);
   mask = maskOfClasses(facts.starts, facts.classes.map((label) => label.images), chosen);
-  if (state.least > 0 || state.most < facts.models.length) mask = maskOfCounts(mask, counts, state.least, state.most);
-  images = countBits(mask);
-  accuracy = rows.map((row) => countPair(row, row, mask, images).both / images);
-  pairs = rows.map((student) => rows.map((teacher) => countPair(student, teacher, mask, images)));
+  const every = !state.classes.length && state.least <= 0 && state.most >= facts.models.length;
+  if (state.least > 0 || state.most < facts.models.length) {
+    knowing ??= countModels(rows);
+    mask = maskOfCounts(mask, knowing, state.least, state.most);
+  }
+  counts.reset(mask, every ? counts.ofAllImages : null);
+  images = counts.images;
+  accuracy = Array.from(counts.right, (right) => right / images);
 }
 
 function order() {
   const all = facts.models.map((_, model) => model);
-  const alike = (model) => -consistency(pairs[state.student][model]);
+  const alike = (model) => -consistency(counts.pair(state.student, model));
+  if (state.order === "alike") counts.row(state.student);
   const by = {
     accuracy: (a, b) => accuracy[a] - accuracy[b],
     name: (a, b) => (name(a) < name(b) ? -1 : 1),
@@ -80,84 +86,6 @@ function order() {
     alike: (a, b) => alike(a) - alike(b),
   };
   return all.sort(by[state.order] || by.accuracy);
-}
-
-const value = (student, teacher) => MEASURES[state.measure].value(pairs[student][teacher], student, teacher);
-
-// Colours that all eyes tell apart: cividis, and blue to orange around zero.
-const SEQUENTIAL = [[0, 34, 78], [65, 77, 108], [124, 123, 120], [186, 174, 108], [254, 232, 56]];
-const DIVERGING = [[0, 114, 178], [143, 190, 220], [240, 240, 240], [238, 170, 110], [213, 94, 0]];
-function colour(share, anchors) {
-  const place = Math.min(Math.max(share, 0), 1) * (anchors.length - 1), low = Math.min(Math.floor(place), anchors.length - 2);
-  return `rgb(${anchors[low].map((part, channel) => Math.round(part + (anchors[low + 1][channel] - part) * (place - low))).join(",")})`;
-}
-
-function range(values) {
-  const known = values.filter(Number.isFinite);
-  const low = Math.min(...known), high = Math.max(...known);
-  if (!known.length) return [0, 1];
-  const most = Math.max(Math.abs(low), Math.abs(high));
-  return MEASURES[state.measure].diverging ? [-most, most] : [low, high];
-}
-
-function prepare(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1;
-  [canvas.width, canvas.height] = [width * ratio, height * ratio];
-  [canvas.style.width, canvas.style.height] = [`${width}px`, `${height}px`];
-  const context = canvas.getContext("2d");
-  context.scale(ratio, ratio);
-  return context;
-}
-
-let placed = [], cell = 10;
-function drawMatrix() {
-  placed = order();
-  const canvas = element("matrix"), width = Math.min(560, canvas.parentElement.clientWidth);
-  const context = prepare(canvas, width, width), measure = MEASURES[state.measure];
-  const values = placed.map((student) => placed.map((teacher) => (student === teacher ? NaN : value(student, teacher))));
-  const [low, high] = range(values.flat()), anchors = measure.diverging ? DIVERGING : SEQUENTIAL;
-  cell = (width / placed.length) * view.scale;
-  values.forEach((row, down) => row.forEach((found, right) => {
-    context.fillStyle = Number.isFinite(found) ? colour((found - low) / (high - low || 1), anchors) : "rgba(128,128,128,0.25)";
-    context.fillRect(right * cell - view.x, down * cell - view.y, Math.ceil(cell), Math.ceil(cell));
-  }));
-  context.strokeStyle = MEASURES[state.measure].diverging ? getComputedStyle(document.documentElement).getPropertyValue("--ink") : "#ff9d4d";
-  context.lineWidth = 2;
-  context.strokeRect(placed.indexOf(state.teacher) * cell - view.x, placed.indexOf(state.student) * cell - view.y, cell, cell);
-  element("meaning").textContent = `${measure.meaning} Rows are students, columns teachers, in the order of ${element("order").selectedOptions[0].textContent}.`;
-  [element("lowest").textContent, element("highest").textContent] = [measure.unit(low), measure.unit(high)];
-  const bar = prepare(element("bar"), 120, 10);
-  for (let step = 0; step < 120; step += 1) { bar.fillStyle = colour(step / 119, anchors); bar.fillRect(step, 0, 1, 10); }
-  drawScatter(low, high);
-}
-
-let dots = [];
-function drawScatter(low, high) {
-  const canvas = element("scatter"), width = Math.min(560, canvas.parentElement.clientWidth), height = 260;
-  const context = prepare(canvas, width, height), style = getComputedStyle(document.documentElement);
-  const most = Math.max(...pairs.flat().map((pair) => Math.abs(MEASURES.difference.value(pair)))) || 1;
-  const right = (share) => 60 + ((share + most) / (2 * most)) * (width - 75), down = (found) => height - 40 - ((found - low) / (high - low || 1)) * (height - 55);
-  dots = [];
-  const draw = (student, teacher, fill, size) => {
-    const found = value(student, teacher), x = right(MEASURES.difference.value(pairs[student][teacher])), y = down(found);
-    if (!Number.isFinite(found)) return;
-    dots.push({ student, teacher, x, y });
-    context.fillStyle = fill;
-    context.fillRect(x - size / 2, y - size / 2, size, size);
-  };
-  const ink = style.getPropertyValue("--ink"), mark = style.getPropertyValue("--mark");
-  context.globalAlpha = 0.35;
-  for (const student of placed) for (const teacher of placed) if (student !== teacher) draw(student, teacher, ink, 3);
-  context.globalAlpha = 1;
-  for (const teacher of placed) if (teacher !== state.student) draw(state.student, teacher, mark, teacher === state.teacher ? 9 : 5);
-  context.fillStyle = ink;
-  context.font = "12px system-ui, sans-serif";
-  context.fillText("accuracy difference, teacher - student (points)", 60, height - 6);
-  context.fillText((-100 * most).toFixed(1), 60, height - 22);
-  context.fillText(`+${(100 * most).toFixed(1)}`, width - 45, height - 22);
-  context.fillText(MEASURES[state.measure].title, 60, 20);
-  context.fillText(MEASURES[state.measure].unit(high), 2, 20);
-  context.fillText(MEASURES[state.measure].unit(low), 2, height - 42);
 }
 
 function fill(table, head, body) {
@@ -174,13 +102,16 @@ function fill(table, head, body) {
 }
 
 const expected = new Map(facts.expected.map((row) => [`${row[1]} ${row[2]}`, row]));
-const measured = (student, teacher) => facts.deltas.filter((row) => row[1] === student && row[2] === teacher);
-function teachersTable() {
-  const student = state.student, teachers = order().filter((model) => model !== student);
-  teachers.sort((a, b) => pairs[student][b].teacher_only - pairs[student][a].teacher_only);
+const transferred = Map.groupBy(facts.deltas, (row) => `${row[1]} ${row[2]}`);
+const measured = (student, teacher) => transferred.get(`${student} ${teacher}`) ?? [];
+function teachersTable(most = Infinity) {
+  const student = state.student;
+  counts.row(student);
+  const ordered = placed.filter((model) => model !== student), flips = ordered.map((teacher) => counts.pair(student, teacher).teacher_only);
+  const teachers = ordered.map((_, place) => place).sort((a, b) => flips[b] - flips[a]).slice(0, most).map((place) => ordered[place]);
   const head = ["teacher", "knowledge (%)", "95 % interval", "accuracy (%)", "difference (points)", "error consistency", "family", "parameters (M)", "best measured delta (points)", ...(expected.size ? ["expected delta (points)"] : [])];
   const body = teachers.map((teacher) => {
-    const pair = pairs[student][teacher], [low, high] = wilson(pair.teacher_only, images), model = facts.models[teacher];
+    const pair = counts.pair(student, teacher), [low, high] = wilson(pair.teacher_only, images), model = facts.models[teacher];
     const best = measured(student, teacher).toSorted((a, b) => b[3] - a[3])[0];
     return [model.name, (100 * pair.teacher_only / images).toFixed(2), `${(100 * low).toFixed(2)} to ${(100 * high).toFixed(2)}`, (100 * accuracy[teacher]).toFixed(2),
       points(MEASURES.difference.value(pair)), consistency(pair).toFixed(3), model.family ?? "", model.parameters ? (model.parameters / 1e6).toFixed(2) : "", best ? `${points(best[3])} (${best[0]})` : "",
@@ -196,9 +127,10 @@ function expectedDelta(student, teacher) {
 }
 
 function showModel() {
-  const { head, body, teachers } = teachersTable();
-  const from = accuracy[state.student];
-  element("about").textContent = `${name(state.student)} has an accuracy of ${percent(from)} on ${images.toLocaleString("en")} images. Teachers by complementary knowledge:`;
+  const { head, body, teachers } = teachersTable(SHOWN_TEACHERS);
+  const from = accuracy[state.student], others = rows.length - 1;
+  const shown = teachers.length < others ? `The ${teachers.length} teachers with most complementary knowledge; the CSV has all ${others.toLocaleString("en")}:` : "Teachers by complementary knowledge:";
+  element("about").textContent = `${name(state.student)} has an accuracy of ${percent(from)} on ${images.toLocaleString("en")} images. ${shown}`;
   fill(element("teachers"), head, body).forEach((row, place) => {
     row.dataset.model = teachers[place];
     row.classList.toggle("chosen", teachers[place] === state.teacher);
@@ -207,7 +139,7 @@ function showModel() {
 }
 
 function showPair() {
-  const { student, teacher } = state, pair = pairs[student][teacher];
+  const { student, teacher } = state, pair = counts.pair(student, teacher);
   const shown = (count) => [count.toLocaleString("en"), percent(count / images)];
   fill(element("pair"), [`${name(student)} (student) and ${name(teacher)} (teacher)`, "images", "share"], [
     ["only the teacher is correct (positive flips)", ...shown(pair.teacher_only)],
@@ -242,9 +174,13 @@ function showTeam() {
   for (let word = 0; word < mask.length; word += 1) for (let bit = 0; bit < 32; bit += 1) if ((mask[word] >>> bit) & 1) slots.push(word * 32 + bit);
   const labels = [];
   for (let label = 0; label < facts.classes.length; label += 1) labels.length = facts.starts[label + 1] * 32, labels.fill(label, facts.starts[label] * 32);
-  const head = ["model", "accuracy (%)", "oracle (%)", ...(predictions ? ["vote (%)"] : [])];
-  fill(element("team"), head, team.map((member, place) => [name(member.model), (100 * accuracy[member.model]).toFixed(2), (100 * member.oracle).toFixed(2),
-    ...(predictions ? [(100 * vote(predictions, labels, team.slice(0, place + 1).map((one) => one.model), slots)).toFixed(2)] : [])]));
+  const head = ["model", "accuracy (%)", "oracle (%)", ...(predictions ? ["vote (%)"] : []), ...(ranks ? ["most confident (%)"] : [])];
+  fill(element("team"), head, team.map((member, place) => {
+    const members = team.slice(0, place + 1).map((one) => one.model), shares = [accuracy[member.model], member.oracle];
+    if (predictions) shares.push(vote(predictions, labels, members, slots));
+    if (ranks) shares.push(mostConfident(predictions, ranks, labels, members, slots));
+    return [name(member.model), ...shares.map((share) => (100 * share).toFixed(2))];
+  }));
 }
 
 function showControls() {
@@ -255,21 +191,42 @@ function showControls() {
 }
 
 function choose(change, recount = false) {
-  const before = state.student;
+  const before = { ...state };
   Object.assign(state, change);
-  if (state.student === state.teacher) state.teacher = before !== state.student ? before : Number(!state.student);
-  if (recount) countAll();
+  if (state.student === state.teacher) state.teacher = before.student !== state.student ? before.student : Number(!state.student);
+  if (recount) chooseImages();
   writeAddress();
   showControls();
   if (!images) { element("status").textContent = "No image is left; choose other classes or numbers of models."; return; }
-  element("status").textContent = `${images.toLocaleString("en")} of ${facts.images.toLocaleString("en")} images.`;
-  drawMatrix(); showModel(); showPair(); showTeam();
+  const same = !recount && before.measure === state.measure && before.order === state.order;
+  if (!same || state.order === "alike") placed = order();
+  if (recount || before.measure !== state.measure) matrix.begin(MEASURES[state.measure], counts, placed);
+  else if (!same || state.order === "alike") matrix.paint(placed, shades());
+  showModel(); showPair();
+  fillMatrix();
+  later("team", showTeam);
 }
 
-function cellAt(event) {
-  const box = element("matrix").getBoundingClientRect();
-  const place = (where, moved) => placed[Math.floor((where + moved) / cell)];
-  return { student: place(event.clientY - box.top, view.y), teacher: place(event.clientX - box.left, view.x) };
+// Work that may wait until what was asked for is on the screen; the last call of a name counts.
+const waiting = new Map();
+function later(name, work) {
+  clearTimeout(waiting.get(name));
+  waiting.set(name, setTimeout(work, 0));
+}
+
+// Count the matrix for a while, show how far it is, and go on later.
+let painted = 0;
+function fillMatrix() {
+  const counting = !matrix.done;
+  if (counting) matrix.advance(30);
+  if (counting && (matrix.done || performance.now() - painted > 400)) {
+    matrix.paint(placed, shades());
+    painted = performance.now();
+  }
+  const share = matrix.done ? "" : ` All pairs: ${Math.floor((100 * matrix.next) / rows.length)} % counted.`;
+  element("status").textContent = `${images.toLocaleString("en")} of ${facts.images.toLocaleString("en")} images.${share}`;
+  drawMatrix();
+  if (!matrix.done) later("matrix", fillMatrix);
 }
 
 function listen() {
@@ -287,11 +244,12 @@ function listen() {
     for (const option of element("classes").options) option.hidden = !option.textContent.toLowerCase().includes(part);
   });
   element("all").addEventListener("click", () => choose({ classes: [], least: 0, most: facts.models.length }, true));
-  element("whole").addEventListener("click", () => { Object.assign(view, { scale: 1, x: 0, y: 0 }); drawMatrix(); });
+  element("whole").addEventListener("click", () => { Object.assign(view, { scale: 1, x: 0, y: 0 }); showMatrix(); });
   element("csv").addEventListener("click", saveCsv);
   element("controls").addEventListener("submit", (event) => event.preventDefault());
   window.addEventListener("hashchange", () => { readAddress(); choose({}, true); });
   window.addEventListener("resize", drawMatrix);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawMatrix);
   listenToMatrix();
   element("scatter").addEventListener("click", (event) => {
     const box = element("scatter").getBoundingClientRect(), far = (dot) => (dot.x - event.clientX + box.left) ** 2 + (dot.y - event.clientY + box.top) ** 2;
@@ -308,19 +266,19 @@ function listenToMatrix() {
     const box = matrix.getBoundingClientRect(), scale = Math.min(Math.max(view.scale * (event.deltaY < 0 ? 1.25 : 0.8), 1), placed.length / 4);
     const zoom = (moved, where) => Math.max(0, ((moved + where) * scale) / view.scale - where);
     Object.assign(view, { x: zoom(view.x, event.clientX - box.left), y: zoom(view.y, event.clientY - box.top), scale });
-    drawMatrix();
+    showMatrix();
   }, { passive: false });
   matrix.addEventListener("pointerdown", (event) => { from = { x: event.clientX, y: event.clientY, moved: false }; });
   matrix.addEventListener("pointermove", (event) => {
     if (from && event.buttons && view.scale > 1) {
       Object.assign(view, { x: Math.max(0, view.x + from.x - event.clientX), y: Math.max(0, view.y + from.y - event.clientY) });
       from = { x: event.clientX, y: event.clientY, moved: true };
-      drawMatrix();
+      showMatrix();
     } else {
       const { student, teacher } = cellAt(event);
       if (student === undefined || teacher === undefined || student === teacher) matrix.title = "";
       else matrix.title = [`student ${name(student)}, teacher ${name(teacher)}`, ...Object.values(MEASURES).map((measure) => {
-        const found = measure.value(pairs[student][teacher], student, teacher);
+        const found = measure.value(counts.pair(student, teacher), student, teacher);
         return Number.isFinite(found) ? `${measure.title} ${measure.unit(found)}` : null;
       }).filter(Boolean)].join("\n");
     }
@@ -364,7 +322,10 @@ async function start() {
   rows = cut(await unpack(element("correct").textContent, Uint32Array), words);
   if (MEASURES.expected) ratios = await unpack(element("expected").textContent, Uint16Array);
   if (element("predictions").textContent) predictions = cut(await unpack(element("predictions").textContent, Uint16Array), words * 32);
-  counts = countModels(rows);
+  if (element("ranks").textContent) ranks = cut(await unpack(element("ranks").textContent, facts.models.length > 256 ? Uint16Array : Uint8Array), words * 32);
+  counts = new PairCounts(rows);
+  matrix = new MeasureMatrix(rows.length);
+  if (element("both").textContent) counts.ofAllImages = await unpack(element("both").textContent, facts.images < 65536 ? Uint16Array : Uint32Array);
   readAddress();
   listen();
   choose({}, true);

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 WORD = 32  # bits
+COUNTED_BY_PAGE = 300  # models; of more the page holds the counts of all pairs
 MOST_PREDICTIONS = 8_000_000  # models x images; with more the page holds no predictions, and no vote
 EXPECTED = ["method", "student", "teacher", "expected_delta", "expected_low", "expected_high"]
 RATIO_STEPS = 10_000  # a ratio of flips is stored in such parts of 1, in 16 bits; 0 where there is none
-PARTS = ("atlas.css", "bits.js", "atlas.js")
+PARTS = ("atlas.css", "bits.js", "pairs.js", "drawing.js", "atlas.js")
 
 
 def build_page(study, answers, classes, models, pairs, deltas=None, expected=None):
@@ -23,7 +24,7 @@ def build_page(study, answers, classes, models, pairs, deltas=None, expected=Non
         answers: Answers of all compared models.
         classes: the classes table.
         models: the models table.
-        pairs: columns student, teacher and flips_over_expected of the complementarity table.
+        pairs: columns student, teacher, positive_flips and flips_over_expected of the complementarity table.
         deltas: the deltas table; None where the study has no transfers.
         expected: the expected_deltas table; None likewise.
 
@@ -45,10 +46,13 @@ def build_page(study, answers, classes, models, pairs, deltas=None, expected=Non
     arrays = {"correct": _packed(answers.correct, slots, starts[-1])}
     if pairs["flips_over_expected"].notna().any():
         arrays["expected"] = _ratios(answers.models, pairs)
+    if len(answers.models) > COUNTED_BY_PAGE:
+        arrays["both"] = _joint_counts(answers, pairs)
     if answers.prediction.size <= MOST_PREDICTIONS:
-        predictions = np.zeros((len(answers.models), starts[-1] * WORD), np.uint16)
-        predictions[:, slots] = answers.prediction
-        arrays["predictions"] = predictions
+        arrays["predictions"] = _in_slots(answers.prediction, slots, starts[-1], np.uint16)
+        if not np.isnan(answers.confidence).any():
+            kind = np.uint8 if len(answers.models) <= 256 else np.uint16
+            arrays["ranks"] = _in_slots(_ranks(answers.confidence), slots, starts[-1], kind)
     return _fill_in(facts, arrays)
 
 
@@ -63,7 +67,7 @@ def _fill_in(facts, arrays):
         "FACTS": json.dumps(facts, allow_nan=False).replace("<", "\\u003c"),
         **{name.upper(): _compressed(array) for name, array in arrays.items()},
     }
-    for name in ("FACTS", "CORRECT", "EXPECTED", "PREDICTIONS", "STYLE", "SCRIPT"):
+    for name in ("FACTS", "CORRECT", "BOTH", "EXPECTED", "PREDICTIONS", "RANKS", "STYLE", "SCRIPT"):
         page = page.replace(f"@{name}@", replaced.get(name, ""))
     return page
 
@@ -79,6 +83,37 @@ def _slots(labels, classes):
     return slots, starts.tolist()
 
 
+def _in_slots(values, slots, words, kind):
+    """Values of the images at the places of their bits, [models, words * WORD]."""
+    placed = np.zeros((len(values), words * WORD), kind)
+    placed[:, slots] = values
+    return placed
+
+
+def _ranks(confidence):
+    """Which models are more confident on an image, [models, images]: 0 for the least; of equal ones the first has the most."""
+    order = np.argsort(-confidence, axis=0, kind="stable")
+    ranks = np.empty(confidence.shape, np.int64)
+    np.put_along_axis(ranks, order, np.arange(len(confidence))[::-1, None], axis=0)
+    return ranks
+
+
+def _joint_counts(answers, pairs):
+    """Images that both models of a pair predict correctly, of all pairs above the diagonal, row by row."""
+    images, upper = len(answers.labels), np.triu_indices(len(answers.models), 1)
+    flips = np.rint(_of_all(answers.models, pairs, "positive_flips")[upper] * images).astype(np.int64)
+    both = answers.correct.sum(axis=1)[upper[1]] - flips
+    return both.astype("<u2" if images < 65536 else "<u4")
+
+
+def _of_all(models, pairs, column):
+    """A column of all pairs, [students, teachers]; NaN where there is no pair."""
+    places = {name: number for number, name in enumerate(models)}
+    values = np.full((len(models), len(models)), np.nan)
+    values[pairs["student"].map(places).to_numpy(), pairs["teacher"].map(places).to_numpy()] = pairs[column]
+    return values
+
+
 def _packed(correct, slots, words):
     """Correctness as bits, uint32 [models, words], the first image of a word in its lowest bit."""
     bits = np.zeros((len(correct), words * WORD), bool)
@@ -88,8 +123,7 @@ def _packed(correct, slots, words):
 
 def _ratios(models, pairs):
     """Positive flips over expected ones, uint16 [students, teachers] in steps of 1 / RATIO_STEPS."""
-    ratios = pairs.pivot(index="student", columns="teacher", values="flips_over_expected")
-    steps = np.rint(ratios.reindex(index=models, columns=models).to_numpy() * RATIO_STEPS)
+    steps = np.rint(_of_all(models, pairs, "flips_over_expected") * RATIO_STEPS)
     return np.nan_to_num(steps).clip(max=np.iinfo(np.uint16).max).astype("<u2")
 
 

@@ -2,7 +2,8 @@
 // Exact counts from packed correctness. A row holds the bits of one model, 32 images a word, every class from a new word on.
 
 async function unpack(text, Kind) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let place = 0; place < bytes.length; place += 1) bytes[place] = letters.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Kind(await new Response(stream).arrayBuffer());
 }
@@ -52,16 +53,11 @@ function maskOfCounts(mask, counts, least, most) {
   });
 }
 
-// Images that both, only the first, only the second and neither of two models predicts correctly.
-function countPair(student, teacher, mask, images) {
-  let both = 0, student_only = 0, teacher_only = 0;
-  for (let word = 0; word < mask.length; word += 1) {
-    const a = student[word] & mask[word], b = teacher[word] & mask[word];
-    both += popcount(a & b);
-    student_only += popcount(a & ~b);
-    teacher_only += popcount(~a & b);
-  }
-  return { both, student_only, teacher_only, neither: images - both - student_only - teacher_only, images };
+// Images that two models predict correctly.
+function countCommon(first, second) {
+  let total = 0;
+  for (let word = 0; word < first.length; word += 1) total += popcount(first[word] & second[word]);
+  return total;
 }
 
 // Positive flips of each class.
@@ -119,6 +115,16 @@ function vote(predictions, labels, members, slots) {
     let winner = -1, most = 0;
     for (const [label, count] of votes) if (count > most) [winner, most] = [label, count];
     right += winner === labels[slot];
+  }
+  return right / slots.length;
+}
+
+// Accuracy of the most confident of the models on each image; `ranks` say which of two models is more confident.
+function mostConfident(predictions, ranks, labels, members, slots) {
+  let right = 0;
+  for (const slot of slots) {
+    const chosen = members.reduce((best, model) => (ranks[model][slot] > ranks[best][slot] ? model : best));
+    right += predictions[chosen][slot] === labels[slot];
   }
   return right / slots.length;
 }
