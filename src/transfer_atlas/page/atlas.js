@@ -187,6 +187,8 @@ function showControls() {
   element("student").value = name(state.student);
   element("teacher").value = name(state.teacher);
   for (const key of ["measure", "order", "least", "most"]) element(key).value = state[key];
+  const selected = [...element("classes").selectedOptions].map((option) => Number(option.value));
+  if (String(selected) === String(state.classes)) return; // thousands of options need not be set again
   for (const option of element("classes").options) option.selected = state.classes.includes(Number(option.value));
 }
 
@@ -198,35 +200,36 @@ function choose(change, recount = false) {
   writeAddress();
   showControls();
   if (!images) { element("status").textContent = "No image is left; choose other classes or numbers of models."; return; }
-  const same = !recount && before.measure === state.measure && before.order === state.order;
-  if (!same || state.order === "alike") placed = order();
-  if (recount || before.measure !== state.measure) matrix.begin(MEASURES[state.measure], counts, placed);
-  else if (!same || state.order === "alike") matrix.paint(placed, shades());
+  const anew = recount || before.measure !== state.measure, moved = before.order !== state.order || state.order === "alike";
+  if (anew || moved) placed = order();
+  if (anew) { matrix.begin(MEASURES[state.measure], counts, placed); fillMatrix(); }
+  else if (moved) paintMatrix();
+  else { showMatrix(); showScatter(); }
   showModel(); showPair();
-  fillMatrix();
-  later("team", showTeam);
+  later("team", showTeam, 30);
 }
 
 // Work that may wait until what was asked for is on the screen; the last call of a name counts.
 const waiting = new Map();
-function later(name, work) {
+function later(name, work, milliseconds = 0) {
   clearTimeout(waiting.get(name));
-  waiting.set(name, setTimeout(work, 0));
+  waiting.set(name, setTimeout(work, milliseconds));
 }
 
 // Count the matrix for a while, show how far it is, and go on later.
 let painted = 0;
 function fillMatrix() {
-  const counting = !matrix.done;
-  if (counting) matrix.advance(30);
-  if (counting && (matrix.done || performance.now() - painted > 400)) {
-    matrix.paint(placed, shades());
-    painted = performance.now();
-  }
+  matrix.advance(30);
+  if (matrix.done || performance.now() - painted > 400) paintMatrix();
   const share = matrix.done ? "" : ` All pairs: ${Math.floor((100 * matrix.next) / rows.length)} % counted.`;
   element("status").textContent = `${images.toLocaleString("en")} of ${facts.images.toLocaleString("en")} images.${share}`;
-  drawMatrix();
   if (!matrix.done) later("matrix", fillMatrix);
+}
+
+function paintMatrix() {
+  matrix.paint(placed, shades());
+  painted = performance.now();
+  drawMatrix();
 }
 
 function listen() {
@@ -253,7 +256,7 @@ function listen() {
   listenToMatrix();
   element("scatter").addEventListener("click", (event) => {
     const box = element("scatter").getBoundingClientRect(), far = (dot) => (dot.x - event.clientX + box.left) ** 2 + (dot.y - event.clientY + box.top) ** 2;
-    const { student, teacher } = dots.reduce((best, dot) => (far(dot) < far(best) ? dot : best));
+    const { student, teacher } = [...scatter.dots, ...scatter.chosen].reduce((best, dot) => (far(dot) < far(best) ? dot : best));
     choose({ student, teacher });
   });
 }

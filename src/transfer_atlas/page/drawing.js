@@ -3,7 +3,7 @@
 
 const view = { scale: 1, x: 0, y: 0 };
 const MOST_DOTS = 20000; // of more pairs the scatter shows a sample
-let cell = 10, dots = [];
+let cell = 10, scatter = null;
 
 // Colours that all eyes tell apart: cividis, and blue to orange around zero.
 const SEQUENTIAL = [[0, 34, 78], [65, 77, 108], [124, 123, 120], [186, 174, 108], [254, 232, 56]];
@@ -47,7 +47,7 @@ function showMatrix() {
 
 // The matrix with its legend, and the scatter.
 function drawMatrix() {
-  const measure = MEASURES[state.measure], [low, high] = matrix.range(), colours = shades();
+  const measure = MEASURES[state.measure], [low, high] = matrix.range, colours = shades();
   showMatrix();
   element("meaning").textContent = `${measure.meaning} Rows are students, columns teachers, in the order of ${element("order").selectedOptions[0].textContent}.`;
   [element("lowest").textContent, element("highest").textContent] = [measure.unit(low), measure.unit(high)];
@@ -57,7 +57,8 @@ function drawMatrix() {
     bar.fillStyle = `rgb(${colours.slice(shade, shade + 3).join(",")})`;
     bar.fillRect(step, 0, 1, 10);
   }
-  drawScatter(low, high);
+  drawBackground();
+  showScatter();
 }
 
 // Pairs that the scatter shows: all, or every so many of them.
@@ -74,30 +75,41 @@ function greatestDivisor(first, second) {
   return second ? greatestDivisor(second, first % second) : first;
 }
 
-function drawScatter(low, high) {
-  const canvas = element("scatter"), width = Math.min(560, canvas.parentElement.clientWidth), height = 260;
-  const context = prepare(canvas, width, height), { sampled, whole } = sampledPairs();
+// Where the scatter puts a pair; null where it has no value.
+function dotOf(student, teacher, width, height, most) {
+  const found = matrix.values[student * rows.length + teacher], [low, high] = matrix.range;
+  if (student === teacher || !Number.isFinite(found)) return null;
+  const x = 60 + ((accuracy[teacher] - accuracy[student] + most) / (2 * most)) * (width - 75);
+  return { student, teacher, x, y: height - 40 - ((found - low) / (high - low || 1)) * (height - 55) };
+}
+
+// The dots of all pairs, or of a sample, with the texts; drawn when the matrix was painted, and the student's dots over it.
+function drawBackground() {
+  const canvas = document.createElement("canvas"), width = Math.min(560, element("scatter").parentElement.clientWidth), height = 260;
+  const context = prepare(canvas, width, height), { sampled, whole } = sampledPairs(), [low, high] = matrix.range;
   const most = Math.max(...accuracy) - Math.min(...accuracy) || 1;
-  const right = (share) => 60 + ((share + most) / (2 * most)) * (width - 75), down = (found) => height - 40 - ((found - low) / (high - low || 1)) * (height - 55);
-  dots = [];
-  const draw = (student, teacher, size) => {
-    const found = matrix.values[student * rows.length + teacher];
-    if (student === teacher || !Number.isFinite(found)) return;
-    const dot = { student, teacher, x: right(accuracy[teacher] - accuracy[student]), y: down(found) };
-    dots.push(dot);
-    context.fillRect(dot.x - size / 2, dot.y - size / 2, size, size);
-  };
   [context.globalAlpha, context.fillStyle] = [whole ? 0.35 : 0.12, colourOf("--ink")];
-  for (const [student, teacher] of sampled) draw(student, teacher, whole ? 3 : 2);
-  [context.globalAlpha, context.fillStyle] = [1, colourOf("--mark")];
-  for (const teacher of placed) draw(state.student, teacher, teacher === state.teacher ? 9 : whole ? 5 : 2);
-  [context.fillStyle, context.font] = [colourOf("--ink"), "12px system-ui, sans-serif"];
+  const dots = sampled.map(([student, teacher]) => dotOf(student, teacher, width, height, most)).filter(Boolean);
+  for (const dot of dots) context.fillRect(dot.x - 1.5, dot.y - 1.5, whole ? 3 : 2, whole ? 3 : 2);
+  [context.globalAlpha, context.font] = [1, "12px system-ui, sans-serif"];
   context.fillText("accuracy difference, teacher - student (points)", 60, height - 6);
   context.fillText((-100 * most).toFixed(1), 60, height - 22);
   context.fillText(`+${(100 * most).toFixed(1)}`, width - 45, height - 22);
   context.fillText(MEASURES[state.measure].title + (whole ? "" : `, a sample of ${sampled.length.toLocaleString("en")} pairs`), 60, 20);
   context.fillText(MEASURES[state.measure].unit(high), 2, 20);
   context.fillText(MEASURES[state.measure].unit(low), 2, height - 42);
+  scatter = { width, height, most, whole, dots, canvas };
+}
+
+function showScatter() {
+  const { width, height, most, whole } = scatter, context = prepare(element("scatter"), width, height);
+  context.drawImage(scatter.canvas, 0, 0, width, height);
+  context.fillStyle = colourOf("--mark");
+  scatter.chosen = placed.map((teacher) => dotOf(state.student, teacher, width, height, most)).filter(Boolean);
+  for (const dot of scatter.chosen) {
+    const size = dot.teacher === state.teacher ? 9 : whole ? 5 : 2;
+    context.fillRect(dot.x - size / 2, dot.y - size / 2, size, size);
+  }
 }
 
 // The pair under the pointer; a part of it is undefined beside the matrix.

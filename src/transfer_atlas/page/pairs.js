@@ -13,7 +13,8 @@ class PairCounts {
   // Start over on the images of a mask; `upper` holds the counts of all images above the diagonal, where the page has them.
   reset(mask, upper = null) {
     this.images = countBits(mask);
-    this.masked = this.rows.map((row) => row.map((word, place) => word & mask[place]));
+    const places = Uint32Array.from(mask.keys()).filter((place) => mask[place]); // words without a chosen image count nothing
+    this.masked = this.rows.map((row) => Uint32Array.from(places, (place) => row[place] & mask[place]));
     this.right = Float64Array.from(this.masked, countBits);
     this.counted.fill(upper ? 1 : 0);
     for (let first = 0, place = 0; upper && first < this.models; first += 1) {
@@ -75,7 +76,7 @@ class MeasureMatrix {
   }
 
   // Lowest and highest value so far; around zero where the measure has two sides.
-  range() {
+  findRange() {
     let low = Infinity, high = -Infinity;
     for (const found of this.values) {
       if (found < low && found !== -Infinity) low = found;
@@ -90,7 +91,8 @@ class MeasureMatrix {
   paint(placed, shades) {
     const context = this.canvas.getContext("2d"), image = context.createImageData(this.models, this.models);
     const pixels = new Uint32Array(image.data.buffer), colours = new Uint32Array(shades.buffer), unknown = 0x40808080;
-    const [low, high] = this.range(), scale = 255 / (high - low || 1);
+    this.range = this.findRange();
+    const [low, high] = this.range, scale = 255 / (high - low || 1);
     placed.forEach((student, down) => placed.forEach((teacher, right) => {
       const found = this.values[student * this.models + teacher];
       pixels[down * this.models + right] = Number.isFinite(found) ? colours[Math.round((found - low) * scale)] : unknown;
