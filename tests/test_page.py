@@ -259,7 +259,10 @@ def test_every_control_has_a_name(opened):
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (400, "dark"), (1280, "dark")])
 def test_nothing_is_wider_than_the_window(opened, width, scheme):
-    tab = opened(page_of(*study()), width=width, scheme=scheme)
+    answers, classes, models = study()
+    names = [f"a_long_name_of_a_network.{number}" for number in range(6)]
+    sure = replace(answers, models=names, confidence=np.ones(answers.prediction.shape, np.float32))
+    tab = opened(page_of(sure, classes, models.assign(model=names)), width=width, scheme=scheme)
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     paper, ink = tab.evaluate(
         "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"

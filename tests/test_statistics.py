@@ -10,7 +10,13 @@ from scipy.stats import binomtest, norm, spearmanr
 from transfer_atlas.analysis.properties import NUMERIC, correlate
 from transfer_atlas.analysis.rounding import p_of_change, rounding_errors
 from transfer_atlas.analysis.significance import average_seeds, judge_methods, judge_transfers
-from transfer_atlas.analysis.summary import format_summary, summarise_methods, summarise_rounding, summarise_teams
+from transfer_atlas.analysis.summary import (
+    describe_finding,
+    format_summary,
+    summarise_methods,
+    summarise_rounding,
+    summarise_teams,
+)
 from transfer_atlas.statistics import accuracy_standard_error, mcnemar_p, paired_standard_error
 
 
@@ -70,6 +76,11 @@ def test_summary_by_hand():
     assert summary.loc["kl", "standard_error"] == pytest.approx(np.std([0.02, -0.01], ddof=1) / np.sqrt(2))
     text = format_summary(summary, "results/x/figures", NO_ROUNDING)
     assert "+0.50 +- 1.50 points" in text
+    taught = summary.assign(control=[False, True]).rename(index={"self": "labels"})
+    assert describe_finding(taught) == (
+        "kl gives the most: +0.50 +- 1.50 points (mean delta); the labels alone give +0.05 +- 0.05 points."
+    )
+    assert describe_finding(taught.loc[["labels"]]) == ""
     assert "figures: results/x/figures" in text
 
 

@@ -41,6 +41,7 @@ STUDY = config["study"]
 # the first page of the report shows what the study has found
 SUMMARY = Path(f"results/{STUDY}/summary.txt")
 config["headline"] = SUMMARY.read_text() if SUMMARY.exists() else ""
+config["has_page"] = "tables" not in config
 ZOO = {}
 GEOMETRY = {}
 CONTENTS = contents.Contents(".snakemake/transfer_atlas/contents.json")

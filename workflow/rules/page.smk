@@ -34,7 +34,7 @@ rule atlas:
         deltas=["<results>/deltas.parquet"] * ("deltas" in TABLES),
         expected=["<results>/recommend/expected.parquet"] * SHOWS_EXPECTED,
     output:
-        "<results>/atlas.html",
+        report("<results>/atlas.html", category="Atlas"),
     log:
         "<logs>/atlas.log",
     localrule: True

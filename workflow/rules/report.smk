@@ -84,3 +84,4 @@ rule report_pages:
             for group in groups
         ],
         [f"<results>/tables/{table}.html" for table in TABLES],
+        ["<results>/atlas.html"] * config["has_page"],

@@ -94,6 +94,29 @@ def summarise_rounding(transfers):
     return of_student.sort_values(ascending=False, kind="stable")
 
 
+def describe_finding(summary):
+    """One sentence: which method with a teacher gives most, and what the labels alone give; "" without such a method.
+
+    Args:
+        summary: of the methods (summarise_methods).
+    """
+    taught = summary[~summary["control"].astype(bool)].dropna(subset=["mean_delta"])
+    if taught.empty:
+        return ""
+    best = taught.loc[taught["mean_delta"].idxmax()]
+    among = f" of {len(taught)} methods with a teacher" if len(taught) > 1 else ""
+    sentence = f"{best.name} gives the most{among}: {_points(best)} (mean delta)"
+    if "labels" in summary.index:
+        sentence += f"; the labels alone give {_points(summary.loc['labels'])}"
+    return f"{sentence}."
+
+
+def _points(row):
+    """Mean delta in points, with its standard error over students where there is one."""
+    delta, error = 100 * row["mean_delta"], 100 * row["standard_error"]
+    return f"{delta:+.2f} points" if np.isnan(error) else f"{delta:+.2f} +- {error:.2f} points"
+
+
 def format_summary(summary, figures, rounding, teams=None):
     """Render the summary of a study as text, deltas in percentage points, and say where the figures are.
 
@@ -113,10 +136,7 @@ def format_summary(summary, figures, rounding, teams=None):
             "down": summary["below"].map("{:.0%}".format),
             ">labels": against["above_labels"],
             "<labels": against["below_labels"],
-            "mean delta": [
-                f"{100 * delta:+.2f} points" if np.isnan(error) else f"{100 * delta:+.2f} +- {100 * error:.2f} points"
-                for delta, error in zip(summary["mean_delta"], summary["standard_error"], strict=True)
-            ],
+            "mean delta": [_points(row) for _, row in summary.iterrows()],
         }
     )
     included = " and rounding error" if len(rounding) else ""
@@ -138,7 +158,9 @@ def format_summary(summary, figures, rounding, teams=None):
     if lost := summary["lost"].sum():
         notes.append(f"{lost} transfer(s) have no result; column remark of transfers.parquet says why")
     several = [] if teams is None else _describe_teams(teams)
-    return "\n".join([table, *notes, *several, f"figures: {figures}"]) + "\n"
+    return (
+        "\n".join([*filter(None, [describe_finding(summary)]), table, *notes, *several, f"figures: {figures}"]) + "\n"
+    )
 
 
 def _describe_rounding(rounding):

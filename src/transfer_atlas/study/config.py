@@ -148,7 +148,7 @@ def used_config(config, zoo):
         config: the checked config.
         zoo: dict of model to its sheet row; empty for a study of predictions.
     """
-    used = copy.deepcopy({key: value for key, value in config.items() if key != "headline"})
+    used = copy.deepcopy({key: value for key, value in config.items() if key not in ("headline", "has_page")})
     if "zoo" in used:
         named = {row["weights"].removeprefix("train:") for row in zoo.values() if row["weights"].startswith("train:")}
         used["zoo"]["recipes"] = {name: recipe for name, recipe in used["zoo"]["recipes"].items() if name in named}
