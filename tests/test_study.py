@@ -388,7 +388,7 @@ def test_a_wrong_name_in_a_target_is_one_line_with_the_nearest(call, line, monke
         "results/x/figures/pair_matrix.pdf results/x/recommend/a.t.txt results/x/recommend/checks.parquet all",
         "results/x/transfers/kl/a.t/none/0.parquet --configfile config/imagenet.yaml config/config.yaml",
         "results/x/students/a.t results/x/atlas.html results/x/summary.txt --cores 1",
-        "results/x/figures/by_method/kl/gain_loss.png",
+        "results/x/figures/by_method/gain_loss",
         "--snakefile config/imagenet.yaml",
     ],
 )

@@ -116,12 +116,13 @@ def figure_files(name, category):
     }
 
 
-def group_file(name, category, kind, group):
-    """A figure of one method or family alone, in the report beside the whole."""
+def group_files(name, category, kind):
+    """Folder of a figure of each method or family alone, in the report beside the whole."""
     return report(
-        f"<results>/figures/by_{kind}/{group}/{name}.png",
+        directory(f"<results>/figures/by_{kind}/{name}"),
+        patterns=[f"{{{kind}}}.png"],
         caption=f"../report/{name}.rst",
         category=category,
         subcategory=f"by {kind}",
-        labels={"figure": name.replace("_", " "), kind: group},
+        labels={"figure": name.replace("_", " "), kind: f"{{{kind}}}"},
     )

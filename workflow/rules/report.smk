@@ -4,7 +4,8 @@ INPUTS
     <results>/{table}.parquet
 
 OUTPUTS
-    plot_groups_<figure>  <results>/figures/by_method/<method>/<figure>.png, by_family/<family>/<figure>.png
+    plot_groups_<figure>  <results>/figures/by_method/<figure>/<method>.png, by_family/<figure>/<family>.png, where
+                          there is enough data
     show_table            <results>/tables/{table}.html
     report_pages          all figures and pages of the report
 """
@@ -27,13 +28,8 @@ for figure, (category, tables) in GROUPED.items():
             tables=[f"<results>/{table}.parquet" for table in tables],
             models="<results>/models.parquet",
         output:
-            methods=[
-                group_file(figure, category, "method", method)
-                for method in WITH_TEACHER
-            ],
-            families=[
-                group_file(figure, category, "family", family) for family in FAMILIES
-            ],
+            methods=group_files(figure, category, "method"),
+            families=group_files(figure, category, "family"),
         log:
             f"<logs>/plot_groups_{figure}.log",
         localrule: True
@@ -78,10 +74,9 @@ rule report_pages:
         rules.figures.input,
         TEXTS,
         [
-            f"<results>/figures/by_{kind}/{group}/{figure}.png"
+            f"<results>/figures/by_{kind}/{figure}"
             for figure in GROUPED
-            for kind, groups in (("method", WITH_TEACHER), ("family", FAMILIES))
-            for group in groups
+            for kind in ("method", "family")
         ],
         [f"<results>/tables/{table}.html" for table in TABLES],
         ["<results>/atlas.html"] * config["has_page"],
