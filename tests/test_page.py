@@ -1,9 +1,13 @@
 """The atlas page in a browser: every number that it shows equals brute force."""
 
+import json
 import re
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlencode
 
 import numpy as np
@@ -15,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from transfer_atlas.complementarity.compare import compare
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.logits.answers import Answers
-from transfer_atlas.page.atlas import build_page
+from transfer_atlas.page.atlas import PARTS, build_page
 
 MARKUP = '<img src=x onerror="document.title=1">'
 HOSTILE = "</script><script>document.title=2</script>"
@@ -243,6 +247,37 @@ def test_the_matrix_has_the_colour_of_each_pair(opened):
     ranked = expected[np.ix_(order, order)]
     assert (blue[ranked < -0.1] > orange[ranked < -0.1]).all()
     assert (blue[ranked > 0.1] < orange[ranked > 0.1]).all()
+
+
+def test_a_team_has_as_many_models_as_are_asked_for(opened):
+    answers, classes, models = study()
+    tab = opened(page_of(answers, classes, models), student="model2.t", team=3)
+    assert len(table_of(tab, "team")) == 4
+    tab.get_by_role("spinbutton", name="Models", exact=True).fill("5")
+    tab.get_by_role("spinbutton", name="Models", exact=True).press("Tab")
+    settle(tab)
+    tab.wait_for_timeout(100)
+    check_team(answers, table_of(tab, "team"), 2)
+    assert len(table_of(tab, "team")) == 6
+    assert "team=5" in tab.url
+
+
+def test_the_script_is_sound(tmp_path):
+    """The files of the script share one scope, so a linter has to see them as the page does."""
+    scripts = [part for part in PARTS if part.endswith(".js")]
+    (tmp_path / "page.js").write_text(
+        "\n".join((ROOT / f"src/transfer_atlas/page/{part}").read_text() for part in scripts)
+    )
+    config = {"env": {"browser": True, "es2024": True}, "rules": {"no-undef": "error", "no-unused-vars": "error"}}
+    (tmp_path / ".oxlintrc.json").write_text(json.dumps(config))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("oxlint"), "--deny-warnings", "page.js"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_control_has_a_name(opened):

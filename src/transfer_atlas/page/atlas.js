@@ -5,7 +5,7 @@ const element = (id) => document.getElementById(id);
 const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
 const points = (share) => `${share >= 0 ? "+" : ""}${(100 * share).toFixed(2)}`;
 const name = (model) => facts.models[model].name;
-const state = { student: 0, teacher: 1, measure: "flips", order: "accuracy", classes: [], least: 0, most: facts.models.length };
+const state = { student: 0, teacher: 1, measure: "flips", order: "accuracy", classes: [], least: 0, most: facts.models.length, team: 6 };
 const SHOWN_TEACHERS = 100; // of a larger zoo the table shows the first
 let rows = [], ratios = null, predictions = null, ranks = null, knowing = null, mask = null, images = 0, accuracy = [], counts = null, matrix = null;
 let placed = [];
@@ -49,7 +49,7 @@ function readAddress() {
   if (given.get("measure") in MEASURES) state.measure = given.get("measure");
   if (given.has("order")) state.order = given.get("order");
   state.classes = (given.get("classes") || "").split(".").filter(Boolean).map(Number).filter((label) => label < facts.classes.length);
-  for (const key of ["least", "most"]) if (given.has(key) && Number.isFinite(Number(given.get(key)))) state[key] = Number(given.get(key));
+  for (const key of ["least", "most", "team"]) if (given.has(key) && Number.isFinite(Number(given.get(key)))) state[key] = Number(given.get(key));
   if (state.teacher === state.student) state.teacher = state.student ? 0 : 1;
 }
 
@@ -58,6 +58,7 @@ function writeAddress() {
   if (state.classes.length) given.set("classes", state.classes.join("."));
   if (state.least > 0) given.set("least", state.least);
   if (state.most < facts.models.length) given.set("most", state.most);
+  if (state.team !== 6) given.set("team", state.team);
   history.replaceState(null, "", `#${given}`);
 }
 
@@ -170,10 +171,13 @@ function showTransfers(student, teacher) {
 }
 
 function showTeam() {
-  const slots = [], team = greedyTeam(rows, state.student, mask, images, 6);
+  const slots = [], team = greedyTeam(rows, state.student, mask, images, state.team);
   for (let word = 0; word < mask.length; word += 1) for (let bit = 0; bit < 32; bit += 1) if ((mask[word] >>> bit) & 1) slots.push(word * 32 + bit);
   const labels = [];
-  for (let label = 0; label < facts.classes.length; label += 1) labels.length = facts.starts[label + 1] * 32, labels.fill(label, facts.starts[label] * 32);
+  for (let label = 0; label < facts.classes.length; label += 1) {
+    labels.length = facts.starts[label + 1] * 32;
+    labels.fill(label, facts.starts[label] * 32);
+  }
   const head = ["model", "accuracy (%)", "oracle (%)", ...(predictions ? ["vote (%)"] : []), ...(ranks ? ["most confident (%)"] : [])];
   fill(element("team"), head, team.map((member, place) => {
     const members = team.slice(0, place + 1).map((one) => one.model), shares = [accuracy[member.model], member.oracle];
@@ -187,6 +191,7 @@ function showControls() {
   element("student").value = name(state.student);
   element("teacher").value = name(state.teacher);
   for (const key of ["measure", "order", "least", "most"]) element(key).value = state[key];
+  element("members").value = state.team;
   const selected = [...element("classes").selectedOptions].map((option) => Number(option.value));
   if (String(selected) === String(state.classes)) return; // thousands of options need not be set again
   for (const option of element("classes").options) option.selected = state.classes.includes(Number(option.value));
@@ -240,6 +245,7 @@ function listen() {
   });
   typed("student"); typed("teacher");
   for (const key of ["measure", "order"]) element(key).addEventListener("change", () => choose({ [key]: element(key).value }));
+  element("members").addEventListener("change", () => choose({ team: Math.max(1, Number(element("members").value)) }));
   for (const key of ["least", "most"]) element(key).addEventListener("change", () => choose({ [key]: Number(element(key).value) }, true));
   element("classes").addEventListener("change", () => choose({ classes: [...element("classes").selectedOptions].map((option) => Number(option.value)) }, true));
   element("search").addEventListener("input", () => {

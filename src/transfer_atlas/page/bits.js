@@ -1,5 +1,5 @@
 "use strict";
-// Exact counts from packed correctness. A row holds the bits of one model, 32 images a word, every class from a new word on.
+// The parts of the script are one script in the page. This one: exact counts from packed correctness. A row holds the bits of one model, 32 images a word, every class from a new word on.
 
 async function unpack(text, Kind) {
   const letters = atob(text), bytes = new Uint8Array(letters.length);
@@ -62,7 +62,7 @@ function countCommon(first, second) {
 
 // Positive flips of each class.
 function flipsByClass(student, teacher, mask, starts) {
-  const flips = new Array(starts.length - 1).fill(0);
+  const flips = Array.from({ length: starts.length - 1 }, () => 0);
   for (let label = 0; label < flips.length; label += 1) {
     for (let word = starts[label]; word < starts[label + 1]; word += 1) flips[label] += popcount(~student[word] & teacher[word] & mask[word]);
   }

@@ -1,4 +1,3 @@
-"use strict";
 // The matrix of all pairs and the scatter beside it, each on a canvas.
 
 const view = { scale: 1, x: 0, y: 0 };

@@ -1,4 +1,3 @@
-"use strict";
 // Counts and measures of all pairs. A small zoo is counted at once, a large one row by row, in slices of time between which the
 // page can be used; the rows that are shown are counted when they are needed.
 
