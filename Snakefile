@@ -73,7 +73,12 @@ if workflow.is_main_process:
         targets.check_targets,
         sys.argv,
         STUDY,
-        {"figures": DRAWN, "tables": TABLES, "methods": METHODS, "models": ZOO},
+        {
+            "figures": DRAWN,
+            "tables": [*TABLES, "zoo_predictions"],
+            "methods": METHODS,
+            "models": ZOO,
+        },
     )
     hidden = {Quietness.PROGRESS, Quietness.ALL} & set(
         workflow.output_settings.quiet or ()

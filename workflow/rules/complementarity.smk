@@ -9,6 +9,7 @@ OUTPUTS
     embed_classes   <results>/class_embeddings.npy  float32 [classes, dims]; cosines of rows are similarities
     compare_models  <results>/complementarity.parquet  one row per ordered pair
                     <results>/flips_by_class.parquet  one row per class for the example pairs
+    share_predictions  <results>/zoo_predictions.parquet  predictions of all models in one file; where it is asked for
 """
 
 SAME_NETWORK = config["complementarity"]["same_network"]
@@ -59,3 +60,21 @@ rule compare_models:
         code=code_of("compare_models"),
     script:
         "../scripts/compare_models.py"
+
+
+rule share_predictions:
+    input:
+        predictions=PREDICTIONS,
+        classes="<results>/classes.parquet",
+    output:
+        "<results>/zoo_predictions.parquet",
+    log:
+        "<logs>/share_predictions.log",
+    localrule: True
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
+    params:
+        code=code_of("share_predictions"),
+    script:
+        "../scripts/share_predictions.py"

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from transfer_atlas.complementarity.class_names import to_text
 from transfer_atlas.complementarity.prediction_arrays import Labels, is_array, load_arrays, read_arrays, row_ids
+from transfer_atlas.complementarity.zoo_file import is_zoo_file, read_zoo_file
 from transfer_atlas.errors import InputError, nearest, one_line
 
 REQUIRED = ("image", "label", "prediction")
@@ -34,11 +35,12 @@ def read_models(files, columns, labels=None, image_pattern=None):
         if is_array(file):
             yield from read_arrays(file, names[file], labels)
             continue
+        if is_zoo_file(file):
+            for model, frame in read_zoo_file(file):
+                yield model, _with_our_rows(frame, labels, image_pattern, file), f"model '{model}' of {file}"
+            continue
         frame = read_prediction_file(file, columns, REQUIRED if labels is None else ("image", "prediction"))
-        frame["image"] = match_images(frame["image"], image_pattern, file)
-        if labels is not None:
-            # a column `label` of a file may be the name of the predicted class
-            frame["label"] = to_text(frame["image"]).map(labels.by_image)
+        frame = _with_our_rows(frame, labels, image_pattern, file)
         if "model" in frame:
             long.append(frame)
         else:
@@ -51,6 +53,15 @@ def read_models(files, columns, labels=None, image_pattern=None):
             )
         for model, rows in frame.groupby(frame["model"].astype(str).str.strip(), sort=False):
             yield model, rows.drop(columns="model"), f"model '{model}' of the long table"
+
+
+def _with_our_rows(frame, labels, image_pattern, file):
+    """The frame with the ids of its images as they are meant, and with the labels that stand in a file of their own."""
+    frame = frame.assign(image=match_images(frame["image"], image_pattern, file))
+    if labels is not None:
+        # a column `label` of a file may be the name of the predicted class
+        frame["label"] = to_text(frame["image"]).map(labels.by_image)
+    return frame
 
 
 def read_labels(file, columns, image_pattern=None):

@@ -73,6 +73,11 @@ def _tables_in(paths):
     return sorted(Path(paths).glob("*.parquet")) if isinstance(paths, str) else list(map(Path, paths))
 
 
+def read_images(paths):
+    """Series of the ids of the images, in their order; arguments as in `read_answers`."""
+    return next(read_table(path, ["image"])["image"] for path in _tables_in(paths) if exclusion(path) is None)
+
+
 def read_correct(paths):
     """Read which images each model gets right.
 
