@@ -5,7 +5,7 @@ from transfer_atlas.jobs.log import logged
 with logged(snakemake.log[0]):
     from importlib import import_module
 
-    from transfer_atlas.figures.groups import of_family, of_method, plot_groups
+    from transfer_atlas.figures.groups import draw_groups, of_family, of_method
     from transfer_atlas.store.tables import read_table
 
     params, output = snakemake.params, snakemake.output
@@ -13,5 +13,5 @@ with logged(snakemake.log[0]):
     tables, models = list(map(read_table, snakemake.input.tables)), read_table(snakemake.input.models)
     of_methods = {name: [of_method(table, name) for table in tables] for name in params.methods}
     of_families = {name: [of_family(table, name, models) for table in tables] for name in params.families}
-    plot_groups(plot, of_methods, output.methods)
-    plot_groups(plot, of_families, output.families)
+    draw_groups(plot, of_methods, output.methods)
+    draw_groups(plot, of_families, output.families)

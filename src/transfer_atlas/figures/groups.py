@@ -26,7 +26,7 @@ def of_family(table, family, models):
     return table[table["student"].isin(models.loc[models["family"] == family, "model"])]
 
 
-def plot_groups(plot, parts, folder):
+def draw_groups(plot, parts, folder):
     """Draw a figure of each part of a study that has enough data for it.
 
     Args:
