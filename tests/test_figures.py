@@ -10,6 +10,7 @@ from conftest import make_random_study
 
 from transfer_atlas.analysis.histories import describe_histories
 from transfer_atlas.analysis.properties import correlate, describe_transfers
+from transfer_atlas.figures import style
 from transfer_atlas.figures.flip_entropy import entropy_by_chance
 from transfer_atlas.figures.groups import of_family, of_method
 from transfer_atlas.figures.pair_matrix import cluster
@@ -318,6 +319,41 @@ def test_bins_of_the_accuracy_difference_show_their_spread_and_number(random_stu
     assert (
         len({line.get_marker() for line in ax.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 2}) > 1
     )
+
+
+def renamed(study, rename):
+    """A synthetic study under other names of models."""
+    roles = ("model", "student", "teacher", "other")
+    return {
+        name: table.assign(**{role: table[role].map(rename, na_action="ignore") for role in roles if role in table})
+        for name, table in study.items()
+    }
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_long_names_leave_room_for_the_data(name, random_study, tmp_path, capsys):
+    figure = plot(name, renamed(random_study, lambda model: f"{model}_{'x' * 150}_end"))
+    save_figure(figure, [tmp_path / "f.png"])
+    shares = [ax.get_position().width * ax.get_position().height for ax in figure.axes]
+    assert sum(shares) > 0.2  # of the picture
+    assert capsys.readouterr().out == ""
+
+
+def test_letters_of_other_scripts_are_drawn_or_said_to_be_missing(random_study, tmp_path, capsys, monkeypatch):
+    for fonts, words in ((None, ""), ((), "letters of names are in no font of this machine")):
+        if fonts is None and not style._fonts_of_other_scripts():
+            continue
+        if fonts is not None:
+            monkeypatch.setattr(style, "_fonts_of_other_scripts", lambda: [])
+        chinese = renamed(random_study, lambda model: f"残差网络_{model}")
+        save_figure(plot("pair_matrix", chinese), [tmp_path / "f.pdf", tmp_path / "f.png"])
+        said = capsys.readouterr().out
+        assert (words in said) if words else (said == "")
+
+
+def test_a_label_keeps_both_ends():
+    assert style.shorten("resnet50.a1_in1k") == "resnet50.a1_in1k"
+    assert style.shorten("from " + "a" * 30 + "b" * 30) == "from " + "a" * 15 + "…" + "b" * 15
 
 
 def test_eta_is_shown_with_what_chance_gives(random_study):

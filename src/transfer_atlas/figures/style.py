@@ -1,9 +1,14 @@
 """Colours, names and sizes that all figures share, and how a figure is saved."""
 
+import re
+import warnings
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+from matplotlib import font_manager
+from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from transfer_atlas.store.files import atomic
@@ -11,6 +16,9 @@ from transfer_atlas.store.files import atomic
 ONE_COLUMN = 3.35  # inches
 TWO_COLUMNS = 6.9
 MOST_DOTS = 3000  # in one panel
+LONGEST_LABEL = 32  # letters of a name; the middle of a longer one is left out
+# Chinese, Japanese and Korean letters: on Debian (fonts-noto-cjk, fonts-wqy-zenhei), macOS and Windows
+OTHER_SCRIPTS = ("Noto Sans CJK SC", "WenQuanYi Zen Hei", "Arial Unicode MS", "Microsoft YaHei", "Malgun Gothic")
 
 METHOD_MARKERS = "os^Dv<>P"
 FAMILY_COLOURS = {"convolution": "C0", "transformer": "C1", "mlp": "C2"}  # of paper.mplstyle
@@ -38,9 +46,16 @@ def paper_style():
     """Apply the paper style while a figure is made, which then is the caller's alone: a notebook shows it once."""
     before = set(plt.get_fignums())
     with plt.style.context(Path(__file__).with_name("paper.mplstyle")):
+        plt.rcParams["font.family"] = [*plt.rcParams["font.family"], *_fonts_of_other_scripts()]
         yield
     for number in set(plt.get_fignums()) - before:
         plt.close(number)
+
+
+@cache
+def _fonts_of_other_scripts():
+    """Fonts of this machine for letters that the style's own font lacks."""
+    return [name for name in OTHER_SCRIPTS if name in font_manager.get_font_names()]
 
 
 def method_name(method):
@@ -131,8 +146,39 @@ def say_empty(ax, message):
 
 
 def save_figure(figure, paths):
-    """Save a figure to every path; the same data give the same bytes."""
-    for path in paths:
-        dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
-        with paper_style(), atomic(path) as partial:
-            figure.savefig(partial, format=Path(path).suffix[1:], metadata=dates)
+    """Save a figure to every path; the same data give the same bytes. Long names lose their middle."""
+    _shorten_labels(figure)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for path in paths:
+            dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
+            with paper_style(), atomic(path) as partial:
+                figure.savefig(partial, format=Path(path).suffix[1:], metadata=dates)
+    _report_missing_letters([str(warning.message) for warning in caught])
+
+
+def _shorten_labels(figure):
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        labels = [label.get_text() for label in axis.get_majorticklabels()]
+        if isinstance(axis.get_major_locator(), FixedLocator) and any(shorten(label) != label for label in labels):
+            axis.set_ticks(axis.get_majorticklocs(), [shorten(label) for label in labels])
+    for text in figure.findobj(Text):
+        if (shown := text.get_text()) != shorten(shown):
+            text.set_text(shorten(shown))
+
+
+def shorten(text):
+    """A text whose words of more than LONGEST_LABEL letters, long names, keep their first and last letters."""
+    half = LONGEST_LABEL // 2 - 1
+    return re.sub(rf"\S{{{LONGEST_LABEL + 1},}}", lambda word: f"{word[0][:half]}…{word[0][-half:]}", text)
+
+
+def _report_missing_letters(messages):
+    """One line for all letters that no font here has; other warnings as they are."""
+    missing = [message for message in messages if "missing from font" in message]
+    for message in dict.fromkeys(message for message in messages if message not in missing):
+        print(message)
+    if missing:
+        print(
+            f"{len(set(missing))} letters of names are in no font of this machine and are drawn as boxes; install fonts-noto-cjk"
+        )
