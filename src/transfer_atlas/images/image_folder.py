@@ -1,5 +1,6 @@
 """A folder of images, with a folder per class or a table of labels."""
 
+import csv
 import os
 import re
 from dataclasses import dataclass
@@ -127,14 +128,18 @@ def read_label_table(path):
         InputError: it cannot be read, lacks a column, names an image twice, or has no label for one.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             separator = "\t" if "\t" in file.readline() else ","
-        # a class may be called NA or None
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
+            file.seek(0)
+            header, *rows = [row for row in csv.reader(file, delimiter=separator) if row] or [[]]
+    except (OSError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path}: cannot be read as the table of images.evaluation_labels ({one_line(error)})"
         ) from None
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise InputError(f"{path}, line {number}: has {len(row)} cells, but the header has {len(header)}")
+    table = pd.DataFrame(rows, columns=header, dtype=str)
     table = table.rename(columns=str.strip)
     if not {"image", "label"} <= set(table):
         raise InputError(f"{path}: should have columns image and label, but has {', '.join(table)}")

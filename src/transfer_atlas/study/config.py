@@ -163,6 +163,7 @@ def check(value, schema, where):
     Raises:
         InputError: the first violation, in one line that starts with `where` and names the key.
     """
+    _refuse_other_keys(value, where)
     _fill_defaults(value, schema, {})
     # what two keys have to do with each other comes after what is wrong with one of them
     errors = sorted(
@@ -172,6 +173,17 @@ def check(value, schema, where):
     if errors:
         raise InputError(f"{where}: {_explain(errors[0])}")
     return value
+
+
+def _refuse_other_keys(value, where):
+    """Refuse keys that YAML reads as a number or as true and false: every key is text."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if isinstance(value, dict) and not isinstance(key, str):
+            raise InputError(
+                f"{where}: YAML reads the key {key} as {type(key).__name__} and not as text; write it in quotes"
+            )
+        _refuse_other_keys(item, where)
 
 
 def _fill_defaults(value, schema, section):
