@@ -45,10 +45,11 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/hadolint Dockerfile
 
 # tables mangled as people mangle them, 10,000 of them
 fuzz: env
-	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 0 tests/test_fuzz.py
+	FUZZ_EXAMPLES=10000 $(BIN)/pytest -n 0 tests/test_fuzz.py tests/test_fuzz_study.py
 
 # a real Slurm on this machine; needs Debian's slurm-wlm and munge
 slurm-test: env
