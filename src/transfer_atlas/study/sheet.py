@@ -6,8 +6,8 @@ from pathlib import Path
 
 from transfer_atlas.errors import InputError, did_you_mean
 from transfer_atlas.store.files import refuse_lfs_pointer
-from transfer_atlas.study.config import check
 from transfer_atlas.study.names import check_model_name
+from transfer_atlas.study.validation import check
 
 GEOMETRY_KEYS = ("input_size", "crop_pct", "crop_mode", "interpolation")
 TRAINED_HERE = "train:"
