@@ -163,6 +163,15 @@ def test_an_excluded_teacher_is_no_candidate(teach, teachers, tmp_path):
     assert sorted(name for (name,) in names_of(teach("flips", stages=4))) == list(NAMES)
 
 
+def test_a_student_without_candidates_stays_as_it_is(teach, teachers, tmp_path):
+    write_excluded("predictions", tmp_path / "x.parquet", "logits are not finite", {"device": "cpu"})
+    teachers.clear()
+    teachers["x.t"] = Teacher(str(tmp_path / "x.npy"), str(tmp_path / "x.parquet"))
+    np.save(tmp_path / "x.npy", np.empty((0, 0, 0), np.float16))
+    row = teach("flips")
+    assert (len(row["stage_kept"]), row["delta"], row["epochs"]) == (0, 0, 0)
+
+
 @pytest.mark.parametrize("stops_after", range(1, 40, 13))
 def test_a_stopped_stream_goes_on_to_the_same_bits(teach, monkeypatch, tmp_path, stops_after):
     transfer = replace(DP, epochs=2)

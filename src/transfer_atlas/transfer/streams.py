@@ -132,7 +132,8 @@ class Stream:
 
     def row(self, teachers, epochs, history):
         """The columns of the stream table; `epochs` is the cost of all stages."""
-        measures = measure_student(self.student, self.network, any_correct(teachers), self.checkpoint, history)
+        known = any_correct(teachers) if teachers else None  # all may be left out of the study
+        measures = measure_student(self.student, self.network, known, self.checkpoint, history)
         names = ("teachers", "kept", "p", "apart_gain", "apart_loss", "right")
         lists = {f"stage_{name}": [stage[name] for stage in self.stages] for name in names}
         apart = {"apart_images": len(self.apart), "apart_accuracy_before": self.accuracy_before}
