@@ -249,7 +249,9 @@ def are_equal(undisturbed, site):
 
 def leftovers_of(site):
     """Half-written files and checkpoints that nothing will remove."""
-    left = [*site.results.rglob(".*"), *(site.results / "checkpoints").rglob("*")]
+    # Snakemake's own mark in a folder that is an output
+    hidden = [path for path in site.results.rglob(".*") if path.name != ".snakemake_timestamp"]
+    left = [*hidden, *(site.results / "checkpoints").rglob("*")]
     return [str(path.relative_to(site.results)) for path in left if path.is_file()]
 
 

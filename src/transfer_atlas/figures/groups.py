@@ -36,6 +36,8 @@ def draw_groups(plot, parts, folder):
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     for name, tables in parts.items():
+        if any("method" in table and table.empty for table in tables):
+            continue  # no student of the family was trained
         figure = plot(*tables)
         if _shows_data(figure):
             save_figure(figure, [Path(folder) / f"{name}.png"])

@@ -30,7 +30,9 @@ def read_sheet(path, required):
         raise InputError(f"{path}: is not UTF-8; save it as UTF-8") from None
     for number, cells in enumerate([columns, *(row.values() for row in rows)], start=1):
         if any("\n" in cell or "\r" in cell for cell in cells if isinstance(cell, str)):
-            raise InputError(f"{path}, row {number}: a quotation mark opens a cell that does not end in its row; remove it")
+            raise InputError(
+                f"{path}, row {number}: a quotation mark opens a cell that does not end in its row; remove it"
+            )
     missing = [column for column in required if column not in columns]
     if missing:
         raise InputError(
