@@ -38,7 +38,7 @@ def rows_of(student, names, generator):
 
 
 def main():
-    """Print what docs/results.md says."""
+    """Print what docs/benchmarks.md says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=1826)
     names = [f"model{number:04d}.t" for number in range(parser.parse_args().models)]

@@ -1,10 +1,14 @@
 """Small real inputs that several test files share."""
 
+import shutil
+from urllib.parse import urlencode
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from browsing import settle, table_of
 from running import ROOT, copy_repository, snakemake
 
 from transfer_atlas.analysis.histories import describe_histories
@@ -278,3 +282,52 @@ def write_teacher(folder, logits, labels, name="teacher"):
     table = predict(index, torch.from_numpy(logits[0].astype(np.float32)))
     write_table(table, "predictions", folder / f"{name}.parquet", {"device": "cpu"})
     return Teacher(str(folder / f"{name}.npy"), str(folder / f"{name}.parquet"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, driven as a person does."""
+    found = shutil.which("chromium")
+    if found is None:
+        pytest.skip("no chromium here")
+    from playwright.sync_api import sync_playwright  # few tests need it
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Open a page with the network off; the console must stay silent."""
+    contexts, said = [], []
+
+    def look(page, width=1280, scheme="light", **address):
+        path = tmp_path / "atlas.html"
+        path.write_text(page)
+        context = browser.new_context(offline=True, viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.goto(f"{path.as_uri()}#{urlencode(address)}")
+        settle(tab)
+        return tab
+
+    yield look
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture
+def chromium(opened):
+    """Open a page and return its tables by id, the texts of its paragraphs by id, and its title."""
+
+    def look(page, **address):
+        tab = opened(page, **address)
+        tables = {name: table_of(tab, name) for name in ("teachers", "pair", "byclass", "team")}
+        return tables, {"status": tab.text_content("#status")}, tab.title()
+
+    return look

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from scipy.stats import binom
 from test_transfer import LABELS, PIXELS, SPEC, seeded
 
-from transfer_atlas.analysis.ledger import describe_stages, describe_streams, unpack, write_ledger
+from transfer_atlas.analysis.ledger import describe_ledger, describe_stages, describe_streams, unpack
 from transfer_atlas.analysis.strategies import compare_strategies
 from transfer_atlas.errors import InputError, Stopped
 from transfer_atlas.statistics import improvement_p
@@ -206,7 +206,7 @@ def gathered(teach, alone, teachers, tmp_path):
 
 def test_the_ledger_is_what_brute_force_counts(gathered, tmp_path):
     streams, _, right_of, images = gathered
-    write_chunks(write_ledger(streams, right_of, images), "ledger", tmp_path / "ledger.parquet")
+    write_chunks(describe_ledger(streams, right_of, images), "ledger", tmp_path / "ledger.parquet")
     ledger = read_table(tmp_path / "ledger.parquet")
     assert len(ledger) == 60 * len(streams)
     seen = set()

@@ -25,7 +25,9 @@ from running import (
     tables_of,
     targets_of,
 )
+from test_page import check_team, pair_of
 
+from transfer_atlas.logits.answers import read_answers
 from transfer_atlas.store.tables import read_metadata, read_table
 
 AFTER_A_NEW_TRANSFER = {
@@ -482,12 +484,20 @@ def test_a_new_seed_and_a_new_teacher_make_their_own_transfers(finished):
     pd.testing.assert_frame_equal(same.drop(columns=judged), stood.drop(columns=judged), check_exact=True)
 
 
-def test_the_atlas_page_is_made_from_the_study(finished):
+def test_the_atlas_page_shows_what_the_tables_of_the_study_say(finished, chromium):
     snakemake(finished, "results/small/atlas.html")
     expected = read_table(finished / "results/small/recommend/expected.parquet")
     assert set(expected["student"]) <= set(tables_of(finished)["models"]["model"])
     page = (finished / "results/small/atlas.html").read_text()
-    assert all(f'"{model}"' in page for model in tables_of(finished)["models"]["model"])
+    answers = read_answers(str(finished / "results/small/predictions/evaluation"))
+    tables, _, _ = chromium(page, student=answers.models[0], teacher=answers.models[1])
+    assert [row[1] for row in tables["pair"][1:5]] == pair_of(answers, 0, 1, np.ones(len(answers.labels), bool))
+    pairs = tables_of(finished)["complementarity"].set_index(["student", "teacher"])
+    for line in tables["teachers"][1:]:
+        row = pairs.loc[(answers.models[0], line[0])]
+        assert float(line[1]) == pytest.approx(100 * row["positive_flips"], abs=0.0051)
+        assert float(line[5]) == pytest.approx(row["error_consistency"], abs=0.00051)
+    check_team(answers, tables["team"], 0)
 
 
 def test_a_model_that_cannot_be_built_ends_its_branch_or_is_left_out(finished):

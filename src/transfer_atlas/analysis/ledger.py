@@ -1,5 +1,7 @@
 """What became of each evaluation image in a stream of teachers, and what each teacher added."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -47,7 +49,7 @@ def describe_stages(streams, right_of):
     return pd.DataFrame(rows)
 
 
-def write_ledger(streams, right_of, predictions):
+def describe_ledger(streams, right_of, predictions):
     """The ledger, stream by stream: who knew each evaluation image, when it was gained, from whom, whether it was lost again.
 
     Args:
@@ -63,23 +65,20 @@ def write_ledger(streams, right_of, predictions):
         names = [list(stage["teachers"]) for stage in stages]
         bits = [stream.right_before, *(stage["right"] for stage in stages)]
         right = np.stack([unpack(of_stage, stream.images) for of_stage in bits])  # [stages + 1, images]
-        gained, lost = ~right[:-1] & right[1:], right[:-1] & ~right[1:]
-        first_gain = np.where(gained.any(axis=0), gained.argmax(axis=0), -1) if stages else np.full(stream.images, -1)
-        last_loss = (
-            np.where(lost.any(axis=0), len(stages) - 1 - lost[::-1].argmax(axis=0), -1) if stages else first_gain
-        )
+        first_gain, last_loss = np.zeros((2, stream.images), int)  # 0 for never
+        for number, (was, now) in enumerate(pairwise(right), start=1):
+            first_gain[~was & now & (first_gain == 0)] = number
+            last_loss[was & ~now] = number
         knew = [_any_right(of_stage, right_of, stream.images) for of_stage in names]
         table = predictions[["image", "label"]].assign(
             known_by=_known_by(names, right_of, stream.images),
             right_before=right[0],
-            gained_stage=pd.array(first_gain + 1, "Int32"),
-            gained_from=[names[stage] if stage >= 0 else None for stage in first_gain],
-            teacher_knew=[bool(knew[stage][image]) if stage >= 0 else None for image, stage in enumerate(first_gain)],
-            lost_stage=pd.array(last_loss + 1, "Int32"),
+            gained_stage=pd.Series(first_gain, dtype="Int32").replace(0, pd.NA),
+            gained_from=[names[stage - 1] if stage else None for stage in first_gain],
+            teacher_knew=[knew[stage - 1][image] if stage else None for image, stage in enumerate(first_gain)],
+            lost_stage=pd.Series(last_loss, dtype="Int32").replace(0, pd.NA),
             right_after=right[-1],
         )
-        for column in ("gained_stage", "lost_stage"):
-            table[column] = table[column].mask(table[column] == 0)
         yield table.assign(**{column: getattr(stream, column) for column in STREAM})
 
 

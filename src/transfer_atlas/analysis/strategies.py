@@ -42,12 +42,8 @@ def compare_strategies(streams, singles, right_of):
 
 
 def _of_stream(stream):
-    kept = zip(stream.stage_teachers, stream.stage_kept, strict=True)
-    return {
-        **{name: getattr(stream, name) for name in ("student", "seed", "epochs", "accuracy_before", "gain", "loss")},
-        "strategy": stream.way,
-        "teachers": [name for teachers, is_kept in kept if is_kept for name in teachers],
-    }
+    names = ("student", "seed", "teachers", "epochs", "accuracy_before", "gain", "loss")
+    return {"strategy": stream.way, **{name: getattr(stream, name) for name in names}}
 
 
 def _of_singles(student, candidates, right_of, before):

@@ -222,7 +222,7 @@ function later(name, work, milliseconds = 0) {
 }
 
 // Count the matrix for a while, show how far it is, and go on later.
-let painted = 0;
+let painted = -Infinity; // so that the first call paints, and all that follows has a picture
 function fillMatrix() {
   matrix.advance(30);
   if (matrix.done || performance.now() - painted > 400) paintMatrix();

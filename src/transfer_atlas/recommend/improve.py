@@ -50,19 +50,16 @@ def students_of_streams(tables, weights):
         DataFrame with the columns that `choose_candidate` and the card read; none for a stream that kept no stage.
     """
     rows, _ = gather(tables, "stream")
-    rows["weights"] = weights
-    rows["teacher"] = [THEN.join(_kept_teachers(row)) for row in rows.itertuples()]
-    rows = rows.assign(best_epoch=rows["epochs"], best_gain=rows["gain"], best_loss=rows["loss"])
+    rows = rows.assign(weights=weights)
+    rows = rows[rows["teachers"].str.len() > 0]  # not without a result, nor where the student stays as it was
+    rows = rows.assign(
+        teacher=rows["teachers"].map(THEN.join),
+        best_epoch=rows["epochs"],
+        best_gain=rows["gain"],
+        best_loss=rows["loss"],
+    )
     columns = ["method", "teacher", "seed", "selected_accuracy", "best_epoch", "best_gain", "best_loss", "weights"]
-    return rows.loc[rows["teacher"] != "", columns]
-
-
-def _kept_teachers(stream):
-    if stream.stage_kept is None:
-        return []
-    return [
-        name for names, kept in zip(stream.stage_teachers, stream.stage_kept, strict=True) if kept for name in names
-    ]
+    return rows[columns]
 
 
 def improve_student(student, tables, weights, choice, about, folder, streams=((), ())):

@@ -15,6 +15,11 @@ _STREAM = [
 _STREAM_ROW = [
     *_STREAM,
     column(
+        "teachers",
+        pa.list_(pa.string()),
+        "teachers of the stages that were kept, in their order; null without a result",
+    ),
+    column(
         "epochs", pa.int32(), "passes over the transfer images in all, stages that were not kept included", "epochs"
     ),
     column("apart_images", pa.int64(), "transfer images that are kept apart"),

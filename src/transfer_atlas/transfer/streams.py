@@ -138,8 +138,9 @@ class Stream:
         lists = {f"stage_{name}": [stage[name] for stage in self.stages] for name in names}
         apart = {"apart_images": len(self.apart), "apart_accuracy_before": self.accuracy_before}
         apart["selected_accuracy"] = float(self.right_apart.mean())
+        kept = [name for stage in self.stages if stage["kept"] for name in stage["teachers"]]
         before = np.packbits(self.student.correct).tobytes()
-        return {**measures, **lists, **apart, "epochs": epochs, "right_before": before}
+        return {**measures, **lists, **apart, "teachers": kept, "epochs": epochs, "right_before": before}
 
 
 def _next_teacher(spec, unused, stream):
