@@ -275,6 +275,27 @@ def infer(model, pixels, batch_size):
     return torch.cat([logits for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), batch_size, "cpu")])
 
 
+def write_knowing_teachers(folder, known, labels, generator):
+    """Write teachers that know the labels of some of the images, and are wrong elsewhere.
+
+    Args:
+        folder: where to write.
+        known: dict of name to the first image that the teacher knows and the first that it no longer knows.
+        labels: int [images].
+        generator: draws the rest of their logits.
+
+    Returns:
+        Dict of name to Teacher.
+    """
+    made, images = {}, np.arange(len(labels))
+    for name, (first, last) in known.items():
+        knows = (first <= images) & (images < last)
+        answers = np.where(knows, labels, (labels + 1) % 10)
+        noise = generator.normal(0, 0.1, (2, len(labels), 10))
+        made[name] = write_teacher(folder, (4 + 2 * knows)[:, None] * np.eye(10)[answers] + noise, labels, name)
+    return made
+
+
 def write_teacher(folder, logits, labels, name="teacher"):
     """Write the answers of a teacher whose logits are [views, images, classes]; returns a Teacher."""
     np.save(folder / f"{name}.npy", logits.astype(np.float16))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import write_teacher
+from conftest import write_knowing_teachers
 from safetensors.torch import load_file
 from test_transfer import LABELS, PIXELS, SPEC, seeded
 
@@ -32,13 +32,7 @@ def student(vit_row, student_files):
 @pytest.fixture
 def teachers(tmp_path):
     """Three that know the labels of other thirds of the images, and are wrong elsewhere; the first knows most."""
-    made = {}
-    for name, first, last in (("a.t", 0, 35), ("b.t", 30, 50), ("c.t", 45, 60)):
-        known = np.isin(np.arange(60), np.arange(first, last))
-        answers = np.where(known, LABELS, (LABELS + 1) % 10)
-        logits = (4 + 2 * known)[:, None] * np.eye(10)[answers] + GENERATOR.normal(0, 0.1, (2, 60, 10))
-        made[name] = write_teacher(tmp_path, logits, LABELS, name)
-    return made
+    return write_knowing_teachers(tmp_path, {"a.t": (0, 35), "b.t": (30, 50), "c.t": (45, 60)}, LABELS, GENERATOR)
 
 
 @pytest.fixture

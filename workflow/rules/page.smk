@@ -9,17 +9,12 @@ OUTPUTS
     atlas  <results>/atlas.html
 """
 
-PAGE_PARTS = [
-    f"page/{name}"
-    for name in (
-        "atlas.html",
-        "atlas.css",
-        "bits.js",
-        "pairs.js",
-        "drawing.js",
-        "atlas.js",
-    )
-]
+# the parts of the page that are no Python
+PAGE_PARTS = sorted(
+    f"page/{path.name}"
+    for path in (code.PACKAGE / "page").iterdir()
+    if path.suffix in (".html", ".css", ".js")
+)
 
 # of all pairs of more models the page would become too large
 SHOWS_EXPECTED = "transfers" in TABLES and len(ZOO) <= 300

@@ -131,22 +131,24 @@ def read_label_table(path):
         with open(path, newline="", encoding="utf-8-sig") as file:
             separator = "\t" if "\t" in file.readline() else ","
             file.seek(0)
-            header, *rows = [row for row in csv.reader(file, delimiter=separator) if row] or [[]]
+            reader = csv.reader(file, delimiter=separator)
+            (_, header), *lines = [(reader.line_num, row) for row in reader if row] or [(1, [])]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path}: cannot be read as the table of images.evaluation_labels ({one_line(error)})"
         ) from None
-    for number, row in enumerate(rows, start=2):
+    for number, row in lines:
         if len(row) != len(header):
             raise InputError(f"{path}, line {number}: has {len(row)} cells, but the header has {len(header)}")
-    table = pd.DataFrame(rows, columns=header, dtype=str)
+    numbers, rows = [number for number, _ in lines], [row for _, row in lines]
+    table = pd.DataFrame(rows, columns=header, index=numbers, dtype=str)
     table = table.rename(columns=str.strip)
     if not {"image", "label"} <= set(table):
         raise InputError(f"{path}: should have columns image and label, but has {', '.join(table)}")
     image, label = (table[column].str.strip() for column in ("image", "label"))
     for bad, what in ((image.duplicated(), "stands there twice"), (label == "", "has no label")):
         if bad.any():
-            raise InputError(f"{path}, line {bad.idxmax() + 2}: image '{image[bad.idxmax()]}' {what}")
+            raise InputError(f"{path}, line {bad.idxmax()}: image '{image[bad.idxmax()]}' {what}")
     return label.set_axis(image)
 
 

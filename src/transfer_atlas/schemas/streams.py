@@ -78,10 +78,10 @@ STREAM_SCHEMAS = {
             column("label", pa.int32(), "class of the image"),
             column("known_by", pa.list_(pa.string()), "teachers of the stages that are right on it, in their order"),
             column("right_before", pa.bool_(), "the student is right before the stream"),
-            column("gained_stage", pa.int32(), "stage after which it first is right where it was wrong; null for none"),
+            column("gained_stage", pa.int32(), "first stage that turned it from wrong to right; null if none did"),
             column("gained_from", pa.list_(pa.string()), "teachers of that stage"),
             column("teacher_knew", pa.bool_(), "whether one of these is right on it"),
-            column("lost_stage", pa.int32(), "last stage after which it is wrong where it was right; null for none"),
+            column("lost_stage", pa.int32(), "last stage that turned it from right to wrong; null if none did"),
             column("right_after", pa.bool_(), "the student is right after the stream"),
         ]
     ),

@@ -1,4 +1,4 @@
-"""One teacher of several that teach a student one after another."""
+"""A stage: what one of several teachers does that teach a student in turn."""
 
 import copy
 from functools import cached_property
