@@ -38,6 +38,7 @@ resource_scopes:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/transfer_inputs.smk"
 include: "workflow/rules/improve_inputs.smk"
+include: "workflow/rules/recommend_inputs.smk"
 
 
 if "predictions" in config:

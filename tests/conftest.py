@@ -21,6 +21,8 @@ from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import infer_batches
 from transfer_atlas.logits.predictions import predict
 from transfer_atlas.logits.writers import compute_logits
+from transfer_atlas.recommend.check import OURS, RULES
+from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
 from transfer_atlas.store.tables import write_table
 from transfer_atlas.study.config import load_schema
 from transfer_atlas.transfer.student import Student, Teacher
@@ -177,7 +179,21 @@ def make_random_study(students, teachers, seed=0):
         "sweeps": pd.concat([transfers.assign(key=key, value=value) for key, value in points], ignore_index=True),
         "models": models,
         **make_random_streams(names[:students], names[students:], generator),
+        "choices": make_random_choices(names[:students], generator),
     }
+
+
+def make_random_choices(students, generator):
+    """The choices table of a synthetic study with two methods."""
+    rules = [(rule, None, 1.0) for rule in (OURS, *RULES)] + [(KNOWN, None, None)]
+    rules += [(PROBE, share, 1 + 10 * share) for share in (0.1, 0.5)] + [(HALVING, 0.1, 4.0), (ALL, 1.0, 10.0)]
+    rows = [
+        (method, student, rule, share, cost, generator.uniform(0, 0.003))
+        for method in ("kl", "kl_dp")
+        for student in students
+        for rule, share, cost in rules
+    ]
+    return pd.DataFrame(rows, columns=["method", "student", "rule", "image_share", "cost", "regret"])
 
 
 def make_random_streams(students, teachers, generator):

@@ -22,7 +22,7 @@ FIGURES_ON_REQUEST = {
     figure
     for figures in FIGURES.values()
     for figure, tables in figures.items()
-    if {"sweeps", "agreement", "teams", "ledger", "strategies"} & set(tables)
+    if {"sweeps", "agreement", "teams", "ledger", "strategies", "choices"} & set(tables)
 }
 FIGURES_OF_TRANSFERS = set().union(*FIGURES.values()) - FIGURES_OF_PAIRS - FIGURES_ON_REQUEST
 TABLES = ("models", "complementarity", "pairs", "transfers")

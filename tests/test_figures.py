@@ -30,7 +30,8 @@ NEEDS_MORE = (
 OF_PAIRS = [
     figure
     for figure, tables in TABLES.items()
-    if not {"transfers", "deltas", "histories", "sweeps", "agreement", "teams", "ledger", "strategies"} & set(tables)
+    if not {"transfers", "deltas", "histories", "sweeps", "agreement", "teams", "ledger", "strategies", "choices"}
+    & set(tables)
 ]
 OF_TRANSFERS = [figure for figure, tables in TABLES.items() if "transfers" in tables]
 

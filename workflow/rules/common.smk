@@ -64,6 +64,9 @@ HAS_TABLE = {
     "delta_covariances": METHODS,
     "methods": METHODS,
     "sweeps": "sweep" in config,
+    # short transfers whose students are judged on images kept apart
+    "choices": "image_share" in config.get("sweep", {})
+    and any(method["select_share"] for method in METHODS.values()),
     "teams": "teams" in config,
     **dict.fromkeys(
         ("streams", "stages", "ledger", "strategies"),

@@ -17,6 +17,14 @@ NUMERIC = {
 }
 ROLES = ("student", "teacher")
 CATEGORIES = {f"{role}_family": f"{role} family" for role in ROLES}
+# columns of the complementarity table that teachers are chosen by
+OF_PAIRS = [
+    "accuracy_difference",
+    "positive_flips",
+    "error_consistency",
+    "flips_over_expected",
+    "chance_adjusted_similarity",
+]
 FEWEST_STUDENTS = 8  # of a regression, whose errors are estimated from what differs between students
 
 
@@ -31,7 +39,7 @@ def describe_transfers(transfers, complementarity, models):
     Returns:
         DataFrame with method, student, teacher, delta, gain, loss, delta_standard_error (fractions; the last from the mean
         square over seeds, which share their evaluation images, and the square of the rounding error of the mean), the keys
-        of NUMERIC and of CATEGORIES.
+        of NUMERIC and of CATEGORIES, and OF_PAIRS.
     """
     keys = ["method", "student", "teacher"]
     taught = transfers.dropna(subset=["teacher", "delta"])
@@ -44,15 +52,14 @@ def describe_transfers(transfers, complementarity, models):
 
 
 def describe_pairs(pairs, complementarity, models):
-    """Add the keys of NUMERIC and of CATEGORIES to pairs of student and teacher; pairs that were not compared go.
+    """Add the keys of NUMERIC and of CATEGORIES, and OF_PAIRS, to pairs of student and teacher; pairs that were not compared go.
 
     Args:
         pairs: DataFrame with student and teacher.
         complementarity: the complementarity table.
         models: the models table.
     """
-    compared = complementarity[["student", "teacher", "accuracy_difference", "positive_flips", "error_consistency"]]
-    rows = pairs.merge(compared, on=["student", "teacher"])
+    rows = pairs.merge(complementarity[["student", "teacher", *OF_PAIRS]], on=["student", "teacher"])
     for role in ("student", "teacher"):
         named = models[["model", "accuracy", "parameters", "family"]]
         named = named.assign(parameters=np.log(named["parameters"].astype(float)))

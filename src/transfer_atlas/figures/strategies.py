@@ -2,9 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from scipy.stats import t
 
-from transfer_atlas.figures.style import TWO_COLUMNS, paper_style, say_empty
+from transfer_atlas.figures.style import TWO_COLUMNS, half_interval, paper_style, say_empty
 
 STRATEGY_NAMES = {
     "flips": "stream, most positive flips next",
@@ -55,10 +54,7 @@ def plot_strategies(strategies):
 
 def _plot_strategy(ax, row, deltas, colour):
     ax.plot(deltas, np.full(len(deltas), row), "o", color="0.6", markersize=2.5, alpha=0.7, linestyle="none")
-    error = 0.0
-    if len(deltas) > 1:
-        error = t.ppf(0.975, len(deltas) - 1) * deltas.std(ddof=1) / np.sqrt(len(deltas))
-    ax.errorbar(deltas.mean(), row, xerr=error or None, fmt="D", color=colour, markersize=4, elinewidth=1)
+    ax.errorbar(deltas.mean(), row, xerr=half_interval(deltas), fmt="D", color=colour, markersize=4, elinewidth=1)
 
 
 def _title(deltas):

@@ -7,9 +7,11 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib import font_manager
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from scipy.stats import t
 
 from transfer_atlas.store.files import atomic
 
@@ -83,6 +85,13 @@ def count_transfers(transfers):
     """How many transfers there are, and how many of them without a result, for a title."""
     lost = transfers["delta"].isna().sum()
     return f"{len(transfers)} transfers" + (f", {lost} without a result" if lost else "")
+
+
+def half_interval(values):
+    """Half of the 95 % t interval of the mean of values; NaN, which draws none, for a single one."""
+    if len(values) < 2:
+        return np.nan
+    return t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
 
 
 def far_controls(rows, by):

@@ -29,8 +29,7 @@ def recommend_teachers(student, complementarity, models, learned, covariances=No
     Raises:
         InputError: no such student among the compared models.
     """
-    columns = ["student", "teacher", "flips_over_expected"]
-    candidates = complementarity.loc[complementarity["student"] == student, columns]
+    candidates = complementarity.loc[complementarity["student"] == student, ["student", "teacher"]]
     if candidates.empty:
         known = complementarity["student"].unique()
         raise InputError(f"recommend: '{student}' is not among the compared models{did_you_mean(student, known)}")

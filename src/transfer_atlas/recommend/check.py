@@ -12,7 +12,9 @@ from transfer_atlas.schemas.tables import SCHEMAS
 RULES = {
     "most accurate": lambda rows: rows["teacher_accuracy"],
     "most complementary": lambda rows: rows["positive_flips"],
+    "most flips beyond difficulty": lambda rows: rows["flips_over_expected"],
     "lowest in error consistency": lambda rows: -rows["error_consistency"],
+    "lowest in chance-adjusted similarity": lambda rows: -rows["chance_adjusted_similarity"],
     "chance": lambda rows: pd.Series(0.0, rows.index),
 }
 OURS = "recommended"
@@ -37,9 +39,8 @@ def check_recommendations(transfers, complementarity, models, covariances=None):
             if rows[left_out].nunique() < 3:
                 continue
             of_method = covariances_of(covariances, method)
-            scores = {OURS: predict_left_out(rows, left_out, of_method)} | {
-                name: rule(rows) for name, rule in RULES.items()
-            }
+            scores = {OURS: predict_left_out(rows, left_out, of_method)}
+            scores |= {name: score for name, rule in RULES.items() if (score := rule(rows)).notna().all()}
             table = pd.DataFrame(_compare(rows, scores))
             tables.append(table.assign(method=method, left_out=left_out))
     nothing = pd.DataFrame(columns=SCHEMAS["recommendation_checks"].names)

@@ -194,6 +194,52 @@ SCHEMAS = {
             share("more_regret_standard_error", "standard error of more_regret over students"),
         ]
     ),
+    "output_similarity": pa.schema(
+        [
+            *PAIR,
+            column(
+                "output_agreement",
+                pa.float64(),
+                "linear CKA of the softmaxes on the transfer images (view 0), which uses no labels: 0 to 1, equal",
+            ),
+            column(
+                "js_divergence",
+                pa.float64(),
+                "mean Jensen-Shannon divergence of the softmaxes on the evaluation images: 0, equal, to ln 2",
+                "nats",
+            ),
+        ]
+    ),
+    "choices": pa.schema(
+        [
+            column("method", pa.string(), "transfer method"),
+            PAIR[0],
+            column(
+                "rule",
+                pa.string(),
+                "how the teacher is chosen: a rule of thumb; `recommended`, learned from the other students; `probe`, a short "
+                "transfer from every teacher; `successive halving`; `all tried`; `the truly best teacher`, simulated",
+            ),
+            column(
+                "image_share",
+                pa.float64(),
+                "share of the transfer images in the first transfers that are tried; null where none is",
+                "fraction",
+            ),
+            column("teachers", pa.int32(), "teachers of the student, among which is chosen"),
+            column("teacher", pa.string(), "the chosen one; null where several are equal, or which is not known"),
+            column(
+                "cost",
+                pa.float64(),
+                "training steps until the student has learned from the chosen teacher, in those of one transfer; null where "
+                "it cannot be bought",
+                "transfers",
+            ),
+            share("delta", "delta of the transfer from the chosen teacher, on the evaluation images"),
+            share("regret", "delta of the best teacher in hindsight less delta"),
+            share("over_chance", "delta less the mean over the teachers"),
+        ]
+    ),
     **TRANSFER_SCHEMAS,
     **STREAM_SCHEMAS,
 }

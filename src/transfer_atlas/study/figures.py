@@ -27,6 +27,7 @@ FIGURES = {
     "Better students": {
         "strategies": ["strategies"],
         "ledger": ["ledger"],
+        "regret_by_cost": ["choices"],
     },
     "What explains it": {
         "delta_by_difference": ["transfers", "complementarity"],

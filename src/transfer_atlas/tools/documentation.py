@@ -102,6 +102,8 @@ PATHS = {
     "recommendations": "results/<study>/recommend/<student>.parquet",
     "expected_deltas": "results/<study>/recommend/expected.parquet",
     "recommendation_checks": "results/<study>/recommend/checks.parquet",
+    "output_similarity": "results/<study>/output_similarity.parquet",
+    "choices": "results/<study>/choices.parquet",
     "transfers": "results/<study>/transfers.parquet",
     "transfer": "results/<study>/transfers/<method>/<student>/<teacher>/<seed>.parquet",
     "deltas": "results/<study>/deltas.parquet",

@@ -1,0 +1,70 @@
+"""What each way to choose a teacher costs, and what it leaves on the table."""
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from transfer_atlas.figures.style import half_interval, method_marker, method_panels, paper_style, say_empty
+from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
+
+CHANCE = "chance"
+TRIED = (PROBE, HALVING, ALL)
+COSTS = (1, 2, 5, 10, 20, 50, 100, 200)
+STEP = 1.09  # between rules that cost the same
+
+
+def plot_regret_by_cost(choices):
+    """Mean regret over students against cost, a panel per method.
+
+    Args:
+        choices: the choices table.
+
+    Returns:
+        Figure; rules of thumb stand side by side around cost 1.
+    """
+    methods = list(choices["method"].unique())
+    with paper_style():
+        figure, axes = method_panels(methods, 3.2, sharey=True)
+        if not methods:
+            say_empty(axes[0], "no method of this study has three students with two teachers each")
+            return figure
+        for ax, method in zip(axes, methods, strict=True):
+            _plot_method(ax, choices[choices["method"] == method])
+        axes[0].set_ylabel("mean regret (points)")
+        figure.supxlabel("cost (transfers of full length)")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
+
+
+def _plot_method(ax, choices):
+    of_rule = dict(list(choices.groupby("rule", sort=False)))
+    for rule, line in ((CHANCE, "--"), (KNOWN, ":")):
+        if rule in of_rule:
+            label = "drawn at random" if rule == CHANCE else rule
+            ax.axhline(100 * of_rule[rule]["regret"].mean(), color="0.4", linewidth=0.8, linestyle=line, label=label)
+    rules = [rule for rule in of_rule if rule not in (*TRIED, CHANCE, KNOWN)]
+    for number, rule in enumerate(rules):
+        place = STEP ** (number - (len(rules) - 1) / 2)
+        _plot_points(ax, [(place, of_rule[rule])], number, rule)
+    for number, rule in enumerate((rule for rule in TRIED if rule in of_rule), start=len(rules)):
+        points = [(same["cost"].mean(), same) for _, same in of_rule[rule].groupby("image_share")]
+        _plot_points(ax, points, number, rule)
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator([cost for cost in COSTS if cost <= 1.3 * choices["cost"].max()]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _plot_points(ax, points, number, label):
+    places = [place for place, _ in points]
+    regrets = [100 * same["regret"] for _, same in points]
+    ax.errorbar(
+        places,
+        [regret.mean() for regret in regrets],
+        [half_interval(regret) for regret in regrets],
+        color=f"C{number % 9}",
+        marker=method_marker(number),
+        markersize=4,
+        linewidth=1,
+        elinewidth=0.7,
+        label=label,
+    )
