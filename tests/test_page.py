@@ -324,6 +324,50 @@ def test_public_networks_on_imagenet(chromium):
     check_team(answers, tables["team"], 3)
 
 
+def test_all_pairs_of_the_embedded_study(opened):
+    """The page of the finished study, asked for every pair as a reader asks: by typing both names."""
+    results = ROOT / "results/embedded"
+    if not (results / "atlas.html").exists():
+        pytest.skip("the embedded study was not made here: make study atlas")
+    from transfer_atlas.logits.answers import read_answers
+    from transfer_atlas.store.tables import read_table
+
+    answers = read_answers(str(results / "predictions/evaluation"))
+    pairs = read_table(results / "complementarity.parquet").set_index(["student", "teacher"])
+    deltas = read_table(results / "deltas.parquet").dropna(subset=["teacher"])
+    best = deltas.groupby(["student", "teacher"])["delta"].max()
+    everything = np.ones(len(answers.labels), bool)
+    tab = opened((results / "atlas.html").read_text())
+    for number, student in enumerate(answers.models):
+        tab.get_by_role("combobox", name="Student").fill(student)
+        tab.get_by_role("combobox", name="Student").press("Enter")
+        for other, teacher in enumerate(answers.models):
+            if other == number:
+                continue
+            tab.get_by_role("combobox", name="Teacher").fill(teacher)
+            tab.get_by_role("combobox", name="Teacher").press("Enter")
+            settle(tab)
+            shown, row = table_of(tab, "pair"), pairs.loc[(student, teacher)]
+            assert [line[1] for line in shown[1:5]] == pair_of(answers, number, other, everything)
+            measured = {line[0]: float(line[2]) for line in shown[5:]}
+            assert measured["error consistency"] == pytest.approx(row["error_consistency"], abs=5.1e-5)
+            assert measured["flip entropy (nats)"] == pytest.approx(row["flip_entropy"], abs=5.1e-5)
+            expected = measured["positive flips over expected, on all images"]
+            assert expected == pytest.approx(row["flips_over_expected"], abs=0.0051)
+        listed = table_of(tab, "teachers")
+        assert {line[0] for line in listed[1:]} == set(answers.models) - {student}
+        for line in listed[1:]:
+            assert float(line[1]) == pytest.approx(100 * pairs.loc[(student, line[0]), "positive_flips"], abs=0.0051)
+            if (student, line[0]) in best.index:
+                measured = line[listed[0].index("best measured delta (points)")]
+                assert float(measured.split()[0]) == pytest.approx(100 * best[student, line[0]], abs=0.0051)
+        check_team(answers, table_of(tab, "team"), number)
+    tab.locator("#classes").select_option(["2", "6"])
+    settle(tab)
+    chosen = np.isin(answers.labels, [2, 6])
+    assert [line[1] for line in table_of(tab, "pair")[1:5]] == pair_of(answers, number, other - 1, chosen)
+
+
 def test_the_same_data_give_the_same_page():
     answers, classes, models = study()
     assert page_of(answers, classes, models) == page_of(answers, classes, models)
