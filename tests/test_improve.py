@@ -17,9 +17,10 @@ from transfer_atlas.errors import InputError
 from transfer_atlas.recommend import improve
 from transfer_atlas.recommend.improve import choose_candidate, improve_student
 from transfer_atlas.store.tables import write_table
-from transfer_atlas.study.improve import candidates_of, methods_to_try, pairs_to_try
+from transfer_atlas.study.improve import candidates_of, methods_to_try, pairs_to_try, teams_to_try
 from transfer_atlas.transfer.block import run_block
 from transfer_atlas.transfer.streams import StreamSpec, teach_in_stream
+from transfer_atlas.transfer.teams import TeamSpec, teach_as_team
 
 GEOMETRY = {"input_size": 32, "crop_pct": 1.0, "crop_mode": "center", "interpolation": "bilinear"}
 CLASSES = [f"class {number}" for number in range(10)]
@@ -75,7 +76,7 @@ def test_a_choice_of_random_teachers_gains_nothing_on_the_evaluation_images():
 def improved(student_files, tmp_path):
     """Try two teachers and the labels, improve the student, and return its folder."""
 
-    def make(row, labels=LABELS, names=CLASSES, stream=False):
+    def make(row, labels=LABELS, names=CLASSES, beside=None):
         student = student_files(row, lambda: seeded(row, 1), PIXELS, labels)
         knowing = write_teacher(tmp_path, 10 * np.eye(10)[labels][None], labels, "knowing")
         wrong = write_teacher(tmp_path, 10 * np.eye(10)[(labels + 1) % 10][None], labels, "wrong")
@@ -98,14 +99,19 @@ def improved(student_files, tmp_path):
         about = {"command": "snakemake x", "study": "x", "geometry": GEOMETRY, "classes": tmp_path / "classes.parquet"}
         about["models"] = [row, *({"model": name, "weights": "train:x"} for name in ("wrong", "knowing"))]
         weights = [path.with_suffix(".safetensors") for path in tables]
-        choice = {"select_share": 0.2, "candidates": [] if stream else ["kl", "labels"]}
-        folder, streams = tmp_path / "results/students/s.t", ((), ())
-        if stream:
+        choice = {"select_share": 0.2, "candidates": [] if beside else ["kl", "labels"]}
+        folder, streams, teams = tmp_path / "results/students/s.t", ((), ()), ((), ())
+        if beside == "team":
+            table = tmp_path / "results/improve/teams/kl/s.t/both/0.parquet"
+            spec = TeamSpec("parallel", "both", ("knowing", "wrong"), replace(recipe, teacher=None))
+            teach_as_team(spec, table, student, {"knowing": knowing, "wrong": wrong}, [], 10, "code", "best")
+            teams = [table], [table.with_suffix(".safetensors")]
+        if beside == "stream":
             table = tmp_path / "results/streams/flips/s.t/0.parquet"
             spec = StreamSpec("flips", 2, 2.0, replace(recipe, teacher=None, epochs=12))
             teach_in_stream(spec, table, student, {"wrong": wrong, "knowing": knowing}, [], 10, "code", "last")
             streams = [table], [table.with_suffix(".safetensors")]
-        improve_student(student, tables, weights, choice, about, folder, streams)
+        improve_student(student, tables, weights, choice, about, folder, streams, teams)
         return folder
 
     return make
@@ -157,7 +163,7 @@ def test_the_card_says_what_was_chosen_and_how_sure_it_is(improved, vit_row):
 
 def test_a_student_of_a_stream_may_be_the_improved_one(improved, vit_row, tmp_path, monkeypatch):
     monkeypatch.setattr(improve, "choose_candidate", lambda rows, before: rows.iloc[0])
-    folder = improved(vit_row | {"model": "s.t"}, stream=True)
+    folder = improved(vit_row | {"model": "s.t"}, beside="stream")
     card = (folder / "README.md").read_text()
     assert "s.t was taught by knowing then wrong with kl." in card
     assert "method `kl`, teacher `knowing then wrong`, seed 0, epoch 24" in card
@@ -168,6 +174,26 @@ def test_a_student_of_a_stream_may_be_the_improved_one(improved, vit_row, tmp_pa
     exported = load_file(folder / "model.safetensors")
     assert all(torch.equal(exported[name], student[name]) for name in exported)
     assert not np.isnan(run_card(folder, tmp_path))
+
+
+def test_the_student_of_a_team_may_be_the_improved_one(improved, vit_row, tmp_path, monkeypatch):
+    monkeypatch.setattr(improve, "choose_candidate", lambda rows, before: rows.iloc[0])
+    folder = improved(vit_row | {"model": "s.t"}, beside="team")
+    card = (folder / "README.md").read_text()
+    row = pd.read_parquet(tmp_path / "results/improve/teams/kl/s.t/both/0.parquet").iloc[0]
+    assert "s.t was taught by knowing and wrong with kl." in card
+    assert f"teacher `knowing and wrong`, seed 0, epoch {row['best_epoch']}" in card
+    assert "- knowing: not known" in card
+    assert "- wrong: not known" in card
+    student = load_file(tmp_path / "results/improve/teams/kl/s.t/both/0.safetensors")
+    exported = load_file(folder / "model.safetensors")
+    assert all(torch.equal(exported[name], student[name]) for name in exported)
+    images = len(LABELS)
+    changed = re.search(r"\| the student before *\| *[+-][\d.]+ *\| *[\d.]+ *\| *(\d+) *\| *(\d+)", card)
+    assert [int(count) for count in changed.groups()] == [
+        round(images * row["best_gain"]),
+        round(images * row["best_loss"]),
+    ]
 
 
 def test_a_folder_appears_whole_or_not_at_all(improved, vit_row, monkeypatch):
@@ -224,3 +250,16 @@ def test_teachers_that_are_tried():
     assert named == [{"student": "a", "teacher": "b"}, {"student": "c", "teacher": "b"}]
     with pytest.raises(InputError, match=r"config key 'improve\.teachers': model 'd' is not in the zoo"):
         pairs_to_try({"teachers": ["d"]}, pairs, ["a", "b", "c"])
+
+
+def test_teams_that_are_tried():
+    methods = {name: method | {"seeds": [0, 1]} for name, method in METHODS.items()}
+    methods["crd"] = {"contrast": "crd", "perturb_weights": 0.0, "seeds": [0]}  # needs features
+    section = {"teams": {"pair": ["a", "b"]}}
+    expected = [("kl", student, "pair", seed) for student in "cd" for seed in (0, 1)]
+    assert teams_to_try(section, methods, ["a", "b", "c", "d"]) == expected
+    assert teams_to_try({}, methods, ["a", "b"]) == []
+    with pytest.raises(InputError, match=r"config key 'improve\.teams\.pair': model 'b' is not in the zoo"):
+        teams_to_try(section, methods, ["a", "c"])
+    with pytest.raises(InputError, match="none of the methods that are tried learns from logits alone"):
+        teams_to_try(section, {"labels": methods["labels"]}, ["a", "b", "c"])

@@ -233,7 +233,7 @@ def correlated_study(students, teachers, spread, generator, correlation=0.55, er
     return rows.assign(kind=rows["kind"].where(~made, "measured")), covariances
 
 
-@pytest.mark.parametrize(("students", "teachers", "studies"), [(4, 6, 120), (12, 11, 12)])
+@pytest.mark.parametrize(("students", "teachers", "studies"), [(4, 6, 120), (12, 11, 12), (20, 20, 4)])
 @pytest.mark.parametrize("spread", [1, 0])
 def test_intervals_cover_the_truth_as_often_as_they_say(students, teachers, studies, spread):
     """Measured and new pairs, students and teachers; without any spread intervals are too wide, never too narrow."""

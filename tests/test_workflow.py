@@ -393,7 +393,8 @@ def test_teams_use_what_the_study_has_and_stand_beside_it(finished):
 
 
 def test_a_stream_of_teachers_ends_with_its_ledger_and_an_improved_student(finished):
-    change = {"improve": {"methods": ["kl_dp"], "stream": {"method": "kl_dp", "stages": 2, "ways": ["flips", "soup"]}}}
+    improve = {"methods": ["kl_dp"], "teams": {"both": ["test_byobnet.a", "test_convnext.a"]}}
+    change = {"improve": improve | {"stream": {"method": "kl_dp", "stages": 2, "ways": ["flips", "soup"]}}}
     wanted = [
         f"results/small/{name}"
         for name in ("ledger.parquet", "figures/ledger.pdf", "figures/strategies.pdf", "students/test_mambaout.a")
@@ -405,11 +406,12 @@ def test_a_stream_of_teachers_ends_with_its_ledger_and_an_improved_student(finis
         "stream_soup",
         "improve_kl_dp",
         "improve_controls",
+        "improve_team",
         "gather_streams",
         "improve",
         "transfer_kl_dp",
     )
-    assert [jobs.get(rule) for rule in asked] == [1, 1, 1, 1, 1, 1, None]
+    assert [jobs.get(rule) for rule in asked] == [1, 1, 1, 1, 1, 1, 1, None]
     snakemake(finished, *wanted, overlay=overlay)
     ledger, stages = (read_table(finished / f"results/small/{name}.parquet") for name in ("ledger", "stages"))
     gained = ledger["right_after"].astype(int) - ledger["right_before"]
@@ -419,6 +421,7 @@ def test_a_stream_of_teachers_ends_with_its_ledger_and_an_improved_student(finis
     assert all((finished / path).stat().st_size > 1000 for path in wanted[:3])
     card = (finished / wanted[3] / "README.md").read_text()
     assert "| kl_dp" in card
+    assert "| test_byobnet.a and test_convnext.a |" in card
     assert planned(finished, *wanted, overlay=overlay) == {}
 
 

@@ -3,7 +3,27 @@
 
 def models_to_try(wildcards):
     """Parameter function: rows of the zoo sheet of a student, and of the teachers that are tried to improve it."""
-    return [ZOO[name] for name in [wildcards.student, *candidates_of(wildcards)]]
+    members = [
+        name
+        for _, _, team, _ in teams_of(wildcards.student)
+        for name in config["improve"]["teams"][team]
+    ]
+    names = [wildcards.student, *candidates_of(wildcards), *members]
+    return [ZOO[name] for name in dict.fromkeys(names)]
+
+
+def teams_of(student):
+    """(method, student, team, seed) of the teams that are tried to improve a student."""
+    return [row for row in IMPROVE_TEAMS if row[1] == student]
+
+
+def improve_team_inputs(wildcards):
+    """Input function: files of a student and of a team that is tried to improve it."""
+    method = IMPROVE_METHODS[wildcards.method]
+    members = config["improve"]["teams"][wildcards.team]
+    return transfer_files(
+        wildcards.student, members, methods.evaluates_in_student_input(method)
+    )
 
 
 def improve_inputs(wildcards):
@@ -13,6 +33,11 @@ def improve_inputs(wildcards):
     files = transfer_files(wildcards.student, [])
     files["tables"] = [row_file("improve", row) for row in tried]
     files["tried_weights"] = [row_file("improve", row, ".safetensors") for row in tried]
+    together = teams_of(wildcards.student)
+    files["teams"] = [row_file("improve/teams", row) for row in together]
+    files["team_weights"] = [
+        row_file("improve/teams", row, ".safetensors") for row in together
+    ]
     exported = [
         stream
         for stream in STREAMS

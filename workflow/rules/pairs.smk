@@ -5,7 +5,7 @@ INPUTS
     <results>/complementarity.parquet, <results>/models.parquet  where pairs are chosen from the comparison
 
 OUTPUTS
-    PAIRS, BLOCKS, SWEEPS, TEAMS, IMPROVE_BLOCKS, STREAMS
+    PAIRS, BLOCKS, SWEEPS, TEAMS, IMPROVE_BLOCKS, IMPROVE_TEAMS, STREAMS
     select_pairs  <results>/pairs.parquet  the pairs of a grid or a file, and why
     choose_pairs  the same, chosen once all models are compared
     estimate      <results>/estimate.txt  what the study will take; only where it is asked for
@@ -24,6 +24,8 @@ SWEEPS = plan.sweeps_of(config.get("sweep", {}))
 # what is tried where an improved student is asked for
 IMPROVE_METHODS = checked(improve.methods_to_try, config["improve"], METHODS)
 IMPROVE_PAIRS = checked(improve.pairs_to_try, config["improve"], PAIRS, ZOO)
+# every (method, student, team, seed)
+IMPROVE_TEAMS = checked(improve.teams_to_try, config["improve"], IMPROVE_METHODS, ZOO)
 IMPROVE_BLOCKS = plan.transfer_blocks(
     IMPROVE_PAIRS,
     IMPROVE_METHODS,

@@ -20,7 +20,7 @@ for way in config["teams"]["ways"] if TEAMS else ():
             unpack(team_inputs(way)),
             index="<results>/images/transfer.parquet",
         output:
-            f"<results>/teams/{way}/{{student}}/{{team}}/{{seed}}.parquet",
+            table=f"<results>/teams/{way}/{{student}}/{{team}}/{{seed}}.parquet",
         log:
             f"<logs>/team_{way}/{{student}}/{{team}}/{{seed}}.log",
         wildcard_constraints:

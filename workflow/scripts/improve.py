@@ -23,4 +23,5 @@ with logged(snakemake.log[0]):
         "models": params.models,
     }
     streams = list(inputs.streams), list(inputs.stream_weights)
-    improve_student(student, inputs.tables, inputs.tried_weights, choice, about, folder, streams)
+    teams = list(inputs.teams), list(inputs.team_weights)
+    improve_student(student, inputs.tables, inputs.tried_weights, choice, about, folder, streams, teams)

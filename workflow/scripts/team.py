@@ -16,8 +16,10 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     student = open_student(params.student, inputs, default_device())
     teachers = open_teachers(params.teachers, [], inputs, student.device)
-    recipe = TransferSpec(params.method, wildcards.student, None, int(wildcards.seed), **params.recipe)
+    method = params.get("method") or wildcards.method
+    recipe = TransferSpec(method, wildcards.student, None, int(wildcards.seed), **params.recipe)
     spec = TeamSpec(params.way, wildcards.team, tuple(params.teachers), recipe)
     minutes = snakemake.config["transfer"]["checkpoint_minutes"]  # no parameter: it reruns nothing
     single_weights = list(inputs.get("single_weights", []))
-    teach_as_team(spec, snakemake.output[0], student, teachers, single_weights, minutes, params.code)
+    keep = "best" if snakemake.output.get("weights") else None
+    teach_as_team(spec, snakemake.output.table, student, teachers, single_weights, minutes, params.code, keep)

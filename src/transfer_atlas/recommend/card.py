@@ -1,11 +1,14 @@
 """The model card of an improved student."""
 
+import re
+
 import pandas as pd
 
 from transfer_atlas.statistics import Z_95
 
 SHOWN_CLASSES, SHOWN_TRIED = 3, 12
-THEN = " then "  # between the teachers of a stream; no model has a space in its name
+# between the teachers of a stream, and of a team; no model has a space in its name
+THEN, AND = " then ", " and "
 
 
 def format_card(student, row, chosen, tried, apart, judged, loading, about):
@@ -164,6 +167,6 @@ def _choice(tried, chosen, apart):
 
 def _licences(student, chosen, licences):
     taught = chosen is not None and not pd.isna(chosen["teacher"])
-    names = [student, *dict.fromkeys(chosen["teacher"].split(THEN))] if taught else [student]
+    names = [student, *dict.fromkeys(re.split(f"{THEN}|{AND}", chosen["teacher"]))] if taught else [student]
     lines = [f"- {name}: {licences.get(name) or 'not known to timm or the sheet'}" for name in names]
     return ["## Licences", "", *lines, ""]

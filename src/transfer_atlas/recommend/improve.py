@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from transfer_atlas.analysis.rounding import p_of_change, rounding_errors
 from transfer_atlas.errors import InputError
-from transfer_atlas.recommend.card import THEN, format_card
+from transfer_atlas.recommend.card import AND, THEN, format_card
 from transfer_atlas.recommend.export import export_network, input_settings, licence_of, loading_code
 from transfer_atlas.statistics import paired_standard_error
 from transfer_atlas.store.provenance import versions_of
@@ -20,6 +20,8 @@ from transfer_atlas.transfer.measures import gain_and_loss
 from transfer_atlas.transfer.subsets import nested_subset
 
 BEFORE = "the student before"
+# of a transfer, stream or team: what `choose_candidate` and the card read
+CHOSEN_BY = ["method", "teacher", "seed", "selected_accuracy", "best_epoch", "best_gain", "best_loss", "weights"]
 
 
 def choose_candidate(candidates, accuracy_before):
@@ -58,11 +60,18 @@ def students_of_streams(tables, weights):
         best_gain=rows["gain"],
         best_loss=rows["loss"],
     )
-    columns = ["method", "teacher", "seed", "selected_accuracy", "best_epoch", "best_gain", "best_loss", "weights"]
-    return rows[columns]
+    return rows[CHOSEN_BY]
 
 
-def improve_student(student, tables, weights, choice, about, folder, streams=((), ())):
+def teams_as_teachers(tables, weights):
+    """The students of teams, as rows that can be chosen among the transfers from one teacher; arguments as before."""
+    rows, _ = gather(tables, "team")
+    rows = rows.assign(weights=weights).dropna(subset=["teachers"])  # not without a result
+    rows = rows.assign(teacher=rows["teachers"].map(AND.join))
+    return rows[CHOSEN_BY]
+
+
+def improve_student(student, tables, weights, choice, about, folder, streams=((), ()), teams=((), ())):
     """Choose among the transfers that were tried and write the improved student's folder, whole or not at all.
 
     The evaluation images play no part in the choice; the chosen student is evaluated on them once.
@@ -76,6 +85,7 @@ def improve_student(student, tables, weights, choice, about, folder, streams=(()
             zoo sheet: the student and the teachers that were tried).
         folder: where to write.
         streams: files of streams of teachers and of their students' weights, which may be chosen too.
+        teams: the same of teams.
 
     Raises:
         InputError: the student is left out of the study.
@@ -87,6 +97,8 @@ def improve_student(student, tables, weights, choice, about, folder, streams=(()
     tried = rows[rows["method"].isin(choice["candidates"])]
     if streams[0]:
         tried = pd.concat([tried, students_of_streams(*streams)], ignore_index=True)
+    if teams[0]:
+        tried = pd.concat([tried, teams_as_teachers(*teams)], ignore_index=True)
     apart = nested_subset(student.labels, choice["select_share"])
     network = student.build()
     before = student.evaluate_transfer_images(network.to(student.device), apart).mean()
@@ -95,7 +107,7 @@ def improve_student(student, tables, weights, choice, about, folder, streams=(()
         network.load_state_dict(load_file(chosen["weights"]))
     names = read_table(about["classes"])["name"]
     loading = loading_code(student.row, student.classes, input_settings(network, about["geometry"]), folder)
-    judged = _judge(student, network, rows, chosen, names)
+    judged = _judge(student, network, rows, tried, chosen, names)
     seen = {"images": len(apart), "before": before}
     licences = {row["model"]: licence_of(row) for row in about["models"]}
     about = about | {"licences": licences, "versions": versions_of("transfer-atlas", "torch", "timm")}
@@ -126,13 +138,12 @@ class Judgement:
     seed_error: float
 
 
-def _judge(student, network, rows, chosen, names):
+def _judge(student, network, rows, tried, chosen, names):
     correct, rounding = student.evaluate(network), rounding_errors(rows).get(student.name, np.nan)
     seed_error = np.nan
     if chosen is not None:
-        alike = rows[
-            (rows["method"] == chosen["method"]) & (rows["teacher"].eq(chosen["teacher"]) | pd.isna(chosen["teacher"]))
-        ]
+        same_teacher = tried["teacher"].eq(chosen["teacher"]) | pd.isna(chosen["teacher"])
+        alike = tried[(tried["method"] == chosen["method"]) & same_teacher]
         seed_error = (alike["best_gain"] - alike["best_loss"]).std(ddof=1)
     return Judgement(
         accuracy=correct.mean(),

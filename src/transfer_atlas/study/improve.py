@@ -1,7 +1,7 @@
 """Which transfers are tried to improve a student (`results/<study>/students/<student>`)."""
 
 from transfer_atlas.errors import InputError, did_you_mean
-from transfer_atlas.study.methods import has_teacher
+from transfer_atlas.study.methods import has_teacher, needs_features, teacher_learns
 
 LABELS = "labels"
 CONTROLS = (LABELS, "self")  # that the improved student is compared with
@@ -71,4 +71,43 @@ def pairs_to_try(section, pairs, models):
         for student in models
         for teacher in section["teachers"]
         if student != teacher
+    ]
+
+
+def teams_to_try(section, methods, models):
+    """The teams that are tried when a student is improved.
+
+    Args:
+        section: config section `improve`.
+        methods: of `methods_to_try`.
+        models: names of the zoo.
+
+    Returns:
+        List of (method, student, team, seed): every team with every student that is not in it, by each method that needs
+        no more of a teacher than its logits.
+
+    Raises:
+        InputError: a model that is not in the zoo, or no such method.
+    """
+    teams = section.get("teams", {})
+    for team, members in teams.items():
+        for name in members:
+            if name not in models:
+                raise InputError(
+                    f"config key 'improve.teams.{team}': model '{name}' is not in the zoo{did_you_mean(name, models)}"
+                )
+    able = [
+        name
+        for name, method in methods.items()
+        if _may_be_chosen(method) and not needs_features(method) and not teacher_learns(method)
+    ]
+    if teams and not able:
+        raise InputError("config key 'improve.teams': none of the methods that are tried learns from logits alone")
+    return [
+        (method, student, team, seed)
+        for method in able
+        for team, members in teams.items()
+        for student in models
+        if student not in members
+        for seed in methods[method]["seeds"]
     ]

@@ -35,7 +35,7 @@ class TeamSpec:
     transfer: TransferSpec
 
 
-def teach_as_team(spec, path, student, teachers, students, minutes, code):
+def teach_as_team(spec, path, student, teachers, students, minutes, code, keep=None):
     """Teach one student by several teachers, and write the row of the team table.
 
     Args:
@@ -46,6 +46,7 @@ def teach_as_team(spec, path, student, teachers, students, minutes, code):
         students: for a soup, the weights files of the students that these teachers made one by one.
         minutes: as in `run_block`.
         code: as in `run_block`.
+        keep: `last` or `best`: the epoch whose weights are saved beside the row as .safetensors; None for no weights.
 
     Raises:
         Stopped: a signal asked for it; what was done is kept.
@@ -59,7 +60,7 @@ def teach_as_team(spec, path, student, teachers, students, minutes, code):
     else:
         make = partial(_in_sequence, spec, student, teachers)
     job = StudentJob(student, minutes, code)
-    job.write_row(path, "team", identity | {"seed": recipe.seed}, asdict(spec), teachers, make, files=students)
+    job.write_row(path, "team", identity | {"seed": recipe.seed}, asdict(spec), teachers, make, keep, students)
     job.end()
 
 
