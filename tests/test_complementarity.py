@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, entropy
+from scipy.stats import binomtest, entropy, false_discovery_control
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from transfer_atlas.complementarity.counts import count_pairs
@@ -154,6 +154,17 @@ def test_error_consistency_is_cohens_kappa():
     positive, negative = table[1][0], table[0][1]
     expected = binomtest(int(positive), int(positive + negative)).pvalue
     assert row["accuracy_difference_p"] == pytest.approx(expected)
+
+
+def test_false_discoveries_are_counted_over_all_pairs():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 5, 400)
+    prediction = np.where(generator.random((7, 400)) < np.linspace(0.5, 0.65, 7)[:, None], labels, 9)
+    table = compare_models(answers_of(prediction, labels))
+    q = false_discovery_control(table["accuracy_difference_p"])
+    np.testing.assert_allclose(table["accuracy_difference_q"], q, rtol=1e-6)
+    assert (q < 0.05).any()
+    assert (q > 0.05).any()
 
 
 def test_the_interval_of_error_consistency_is_that_of_drawing_images_anew():

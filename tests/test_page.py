@@ -295,6 +295,29 @@ def test_measured_transfers_and_their_command_are_shown(chromium):
     assert "gone.t" not in page
 
 
+def test_flips_by_accepted_labels_are_those_of_the_table(chromium):
+    answers, classes, models = study()
+    generator = np.random.default_rng(1)
+    # the label and sometimes another class; none for one image in ten
+    more = generator.integers(0, 7, len(answers.labels))
+    lists = [
+        [] if empty else sorted({label, other})
+        for label, other, empty in zip(answers.labels, more, generator.random(len(more)) < 0.1, strict=True)
+    ]
+    pairs = compare_models(answers, accepted=lists)
+    page = build_page("x", answers, classes, models, pairs)
+    row = pairs.set_index(["student", "teacher"]).loc[("model1.t", "model2.t")]
+    tables, _, _ = chromium(page, student="model1.t", teacher="model2.t")
+    shown = {line[0]: float(line[2].removesuffix(" %")) for line in tables["pair"][5:]}
+    flips = shown["positive flips by accepted labels, on all images that have some"]
+    assert flips == pytest.approx(100 * row["accepted_flips"], abs=0.0061)
+    too = shown["of the positive flips, the student is right too by accepted labels"]
+    assert too == pytest.approx(100 * row["student_accepted"], abs=0.0061)
+    assert too > 0
+    plain, _, _ = chromium(page_of(answers, classes, models), student="model1.t", teacher="model2.t")
+    assert not any("accepted" in line[0] for line in plain["pair"])
+
+
 def test_what_a_transfer_is_expected_to_give_is_shown(chromium):
     answers, classes, models = study()
     expected = pd.DataFrame({"student": "model1.t", "teacher": ["model2.t", "gone.t"], "method": "kl_dp"})

@@ -14,7 +14,7 @@ from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.answers import Answers
 from transfer_atlas.recommend.advice import expect_deltas, learnable, recommend_teachers, transfers_by_method
-from transfer_atlas.recommend.check import OURS, check_recommendations, noise_ceiling, predict_left_out
+from transfer_atlas.recommend.check import OURS, check_recommendations, noise_ceiling, predict_left_out, spread_within
 from transfer_atlas.recommend.job import recommend
 from transfer_atlas.recommend.model import DeltaModel
 
@@ -189,6 +189,27 @@ def test_the_noise_ceiling_of_pure_noise_is_near_zero_and_of_signal_near_one():
     ceiling = noise_ceiling(described(12, 10, slope=1.0, error=0.002))
     assert ceiling["share"] > 0.95
     assert ceiling["spread_within"] == pytest.approx(0.055, abs=0.01)
+
+
+def test_the_spread_within_students_is_covered_and_found_where_it_is():
+    generator, inside, found = np.random.default_rng(0), [], []
+    for _ in range(100):
+        spread = generator.choice([0.0, 0.002])
+        deltas = generator.normal(0, spread, (6, 8)) + generator.normal(0, 0.01, (6, 1))
+        errors = 0.0016**2 * (0.5 + 0.5 * np.eye(8))
+        noise = generator.multivariate_normal(np.zeros(8), errors, 6)
+        rows = pd.DataFrame({"student": np.repeat(list("abcdef"), 8), "teacher": np.tile(list("stuvwxyz"), 6)})
+        rows = rows.assign(delta=(deltas + noise).ravel(), delta_standard_error=0.0016)
+        pairs = rows.merge(rows, on="student").query("teacher_x != teacher_y")
+        covariances = pd.DataFrame({"student": pairs["student"], "teacher": pairs["teacher_x"]})
+        covariances = covariances.assign(other=pairs["teacher_y"], covariance=0.5 * 0.0016**2)
+        low, high, p = spread_within(rows, covariances)
+        inside.append(low <= spread <= high)
+        found.append((spread > 0, (p < 0.05).mean()))
+    found = pd.DataFrame(found).groupby(0)[1].mean()
+    assert 0.9 < np.mean(inside) < 1
+    assert 0.02 < found[False] < 0.09
+    assert found[True] > 0.6
 
 
 def correlated_study(students, teachers, spread, generator, correlation=0.55, error=0.0016):

@@ -4,7 +4,7 @@ from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
     from transfer_atlas.logits.answers import read_answers
-    from transfer_atlas.page.atlas import build_page
+    from transfer_atlas.page.atlas import OF_PAIRS, build_page
     from transfer_atlas.store.files import save_text
     from transfer_atlas.store.tables import read_table
 
@@ -13,6 +13,6 @@ with logged(snakemake.log[0]):
     # None for the tables that a study without transfers does not have
     deltas, expected = ([*map(read_table, paths), None][0] for paths in (inputs.deltas, inputs.expected))
     classes, models = read_table(inputs.classes), read_table(inputs.models)
-    pairs = read_table(inputs.pairs, ["student", "teacher", "positive_flips", "flips_over_expected"])
+    pairs = read_table(inputs.pairs, OF_PAIRS)
     page = build_page(snakemake.params.study, answers, classes, models, pairs, deltas, expected)
     save_text(snakemake.output[0], page)

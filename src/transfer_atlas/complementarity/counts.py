@@ -11,7 +11,7 @@ from transfer_atlas.complementarity.bits import pack_bits
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
 from transfer_atlas.complementarity.nulls import difficulty_null
 from transfer_atlas.complementarity.rounded_similarity import can_be_rounded, rounded_mean_cosines
-from transfer_atlas.statistics import TOP_PERCENTS
+from transfer_atlas.statistics import TOP_PERCENTS, false_discovery_rate, mcnemar_p
 from transfer_atlas.study.pairs import check_same_network
 
 EXACT_UP_TO = 2e10  # pairs x classes x dimensions, about a second on two cores; above, cosines are rounded
@@ -34,6 +34,7 @@ class PairCounts:
         similarity: float32 [students, teachers, TOP_PERCENTS], relative to the mean over all classes, or None.
         expected_flips, expected_flips_error, expected_flips_q: of nulls.DifficultyNull.
         null_quantile: its quantile.
+        difference_q: float32, p of equal accuracies by false discovery rate over all pairs.
         network: int [models], models with the same number are one network.
         accepted_images: number of images with accepted labels, or None, as are the next three without them.
         accepted_flips: int32, of these, no accepted class predicted by the student and one by the teacher.
@@ -55,6 +56,7 @@ class PairCounts:
     expected_flips_error: np.ndarray
     expected_flips_q: np.ndarray
     null_quantile: float
+    difference_q: np.ndarray
     network: np.ndarray
     accepted_images: int | None = None
     accepted_flips: np.ndarray | None = None
@@ -108,9 +110,19 @@ def count_pairs(answers, embeddings=None, same_network=(), accepted=None):
         expected_flips_error=null.error,
         expected_flips_q=null.q,
         null_quantile=null.quantile,
+        difference_q=_difference_q(flips, len(answers.labels)),
         network=_number_networks(answers.models, same_network),
         **_count_accepted(answers, accepted),
     )
+
+
+def _difference_q(flips, images):
+    """McNemar p of all pairs by false discovery rate; both orders of a pair have the same p, so one of them is enough."""
+    student, teacher = np.triu_indices(len(flips), 1)
+    q = np.full(flips.shape, np.nan, np.float32)
+    p = mcnemar_p(flips[student, teacher] / images, flips[teacher, student] / images, images)
+    q[student, teacher] = q[teacher, student] = false_discovery_rate(p)
+    return q
 
 
 def _relative_similarity(packed, top_classes, embeddings, answers):

@@ -58,7 +58,7 @@ def pairs_of(counts, first, last):
 
 
 def measure_accuracies(pairs):
-    """Accuracies of both models, and their difference with its paired interval and exact McNemar p."""
+    """Accuracies of both models, and their difference with its paired interval and exact McNemar p and q."""
     n, accuracy = pairs.images, pairs.counts.right / pairs.images
     positive, negative = pairs.positive / n, pairs.negative / n
     difference, error = (pairs.positive - pairs.negative) / n, paired_standard_error(positive, negative, n)
@@ -69,6 +69,7 @@ def measure_accuracies(pairs):
         "accuracy_difference_low": difference - Z_95 * error,
         "accuracy_difference_high": difference + Z_95 * error,
         "accuracy_difference_p": mcnemar_p(positive, negative, n),
+        "accuracy_difference_q": pairs.rows["difference_q"],
     }
 
 

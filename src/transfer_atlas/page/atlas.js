@@ -7,7 +7,7 @@ const points = (share) => `${share >= 0 ? "+" : ""}${(100 * share).toFixed(2)}`;
 const name = (model) => facts.models[model].name;
 const state = { student: 0, teacher: 1, measure: "flips", order: "accuracy", classes: [], least: 0, most: facts.models.length, team: 6 };
 const SHOWN_TEACHERS = 100; // of a larger zoo the table shows the first
-let rows = [], ratios = null, predictions = null, ranks = null, knowing = null, mask = null, images = 0, accuracy = [], counts = null, matrix = null;
+let rows = [], ratios = null, accepted = null, predictions = null, ranks = null, knowing = null, mask = null, images = 0, accuracy = [], counts = null, matrix = null;
 let placed = [];
 
 const MEASURES = {
@@ -39,6 +39,16 @@ for (const method of new Set(facts.deltas.map((row) => row[0]))) {
 // Positive flips over expected ones; stored in parts of 1 / 10,000, 0 where there is none.
 function overExpected(student, teacher) {
   return (ratios && ratios[student * rows.length + teacher] / 10000) || NaN;
+}
+
+/** Rows of a pair by accepted labels, of all images that have some; none where the study has no such labels. */
+function byAcceptedLabels(student, teacher) {
+  if (!accepted) return [];
+  const share = (kind) => accepted[(kind * rows.length + student) * rows.length + teacher] / 60000;
+  return [
+    ["positive flips by accepted labels, on all images that have some", "", percent(share(0))],
+    ...(share(1) > 1 ? [] : [["of the positive flips, the student is right too by accepted labels", "", percent(share(1))]]),
+  ];
 }
 
 function readAddress() {
@@ -147,6 +157,7 @@ function showPair() {
     ["only the student is correct (negative flips)", ...shown(pair.student_only)],
     ["both are correct", ...shown(pair.both)], ["neither is correct", ...shown(pair.neither)],
     ...(ratios ? [["positive flips over expected, on all images", "", overExpected(student, teacher).toFixed(2)]] : []),
+    ...byAcceptedLabels(student, teacher),
     ["error consistency", "", consistency(pair).toFixed(4)],
     ["flip entropy (nats)", "", MEASURES.entropy.value(pair, student, teacher).toFixed(4)],
   ]);
@@ -330,6 +341,7 @@ async function start() {
   const words = facts.starts[facts.starts.length - 1], cut = (array, length) => facts.models.map((_, model) => array.subarray(model * length, (model + 1) * length));
   rows = cut(await unpack(element("correct").textContent, Uint32Array), words);
   if (MEASURES.expected) ratios = await unpack(element("expected").textContent, Uint16Array);
+  if (element("accepted").textContent) accepted = await unpack(element("accepted").textContent, Uint16Array);
   if (element("predictions").textContent) predictions = cut(await unpack(element("predictions").textContent, Uint16Array), words * 32);
   if (element("ranks").textContent) ranks = cut(await unpack(element("ranks").textContent, facts.models.length > 256 ? Uint16Array : Uint8Array), words * 32);
   counts = new PairCounts(rows);

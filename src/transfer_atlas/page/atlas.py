@@ -13,6 +13,9 @@ COUNTED_BY_PAGE = 300  # models; of more the page holds the counts of all pairs
 MOST_PREDICTIONS = 8_000_000  # models x images; with more the page holds no predictions, and no vote
 EXPECTED = ["method", "student", "teacher", "expected_delta", "expected_low", "expected_high"]
 RATIO_STEPS = 10_000  # a ratio of flips is stored in such parts of 1, in 16 bits; 0 where there is none
+SHARE_STEPS = 60_000  # a share likewise
+OF_PAIRS = ["student", "teacher", "positive_flips", "flips_over_expected", "accepted_flips", "student_accepted"]
+MISSING = np.iinfo(np.uint16).max  # of a stored share
 PARTS = ("atlas.css", "bits.js", "pairs.js", "drawing.js", "atlas.js")
 
 
@@ -24,7 +27,7 @@ def build_page(study, answers, classes, models, pairs, deltas=None, expected=Non
         answers: Answers of all compared models.
         classes: the classes table.
         models: the models table.
-        pairs: columns student, teacher, positive_flips and flips_over_expected of the complementarity table.
+        pairs: columns OF_PAIRS of the complementarity table.
         deltas: the deltas table; None where the study has no transfers.
         expected: the expected_deltas table; None likewise.
 
@@ -46,6 +49,9 @@ def build_page(study, answers, classes, models, pairs, deltas=None, expected=Non
     arrays = {"correct": _packed(answers.correct, slots, starts[-1])}
     if pairs["flips_over_expected"].notna().any():
         arrays["expected"] = _ratios(answers.models, pairs)
+    if pairs["accepted_flips"].notna().any():
+        shares = [_of_all(answers.models, pairs, name) for name in ("accepted_flips", "student_accepted")]
+        arrays["accepted"] = np.nan_to_num(np.rint(np.stack(shares) * SHARE_STEPS), nan=MISSING).astype("<u2")
     if len(answers.models) > COUNTED_BY_PAGE:
         arrays["both"] = _joint_counts(answers, pairs)
     if answers.prediction.size <= MOST_PREDICTIONS:
@@ -67,7 +73,7 @@ def _fill_in(facts, arrays):
         "FACTS": json.dumps(facts, allow_nan=False).replace("<", "\\u003c"),
         **{name.upper(): _compressed(array) for name, array in arrays.items()},
     }
-    for name in ("FACTS", "CORRECT", "BOTH", "EXPECTED", "PREDICTIONS", "RANKS", "STYLE", "SCRIPT"):
+    for name in ("FACTS", "CORRECT", "BOTH", "EXPECTED", "ACCEPTED", "PREDICTIONS", "RANKS", "STYLE", "SCRIPT"):
         page = page.replace(f"@{name}@", replaced.get(name, ""))
     return page
 

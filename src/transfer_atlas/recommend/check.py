@@ -2,7 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.optimize import brentq
+from scipy.stats import chi2, spearmanr
 
 from transfer_atlas.recommend.advice import covariances_of, learnable, transfers_by_method
 from transfer_atlas.recommend.model import DeltaModel, error_matrix
@@ -132,3 +133,41 @@ def _variance(values, errors):
     if n < 2:
         return np.nan, np.nan
     return values.var(ddof=1), (np.trace(errors) - errors.sum() / n) / (n - 1)
+
+
+def spread_within(rows, covariances=None):
+    """Interval of the standard deviation of the true deltas of a student's teachers, and which students have any.
+
+    Q is the sum over students of the squared deviations from their mean, weighted by the inverse of the covariances that
+    errors and spread give them; it is chi-squared at the true spread. The interval holds every spread that this does not
+    exclude (Q profile, Viechtbauer 2007).
+
+    Args:
+        rows: of `properties.describe_transfers`, of one method.
+        covariances: as in `model.error_matrix`.
+
+    Returns:
+        (low, high, p): 95 % bounds, fractions; and p by student that all its teachers give the same, a Series.
+    """
+    errors = error_matrix(rows, covariances)
+    groups = rows.reset_index(drop=True).groupby("student", sort=False).indices.items()
+    blocks = {
+        student: (rows["delta"].to_numpy()[places], errors[np.ix_(places, places)])
+        for student, places in groups
+        if len(places) > 1
+    }
+    freedom = sum(len(deltas) - 1 for deltas, _ in blocks.values())
+
+    def excess(spread, level):
+        return sum(_weighted_squares(*block, spread) for block in blocks.values()) - chi2.ppf(level, freedom)
+
+    largest = 100 * max(np.ptp(deltas) + np.sqrt(np.diag(error).max()) for deltas, error in blocks.values())
+    bounds = [brentq(excess, 0, largest, (level,)) if excess(0, level) > 0 else 0.0 for level in (0.975, 0.025)]
+    p = {student: chi2.sf(_weighted_squares(*block, 0), len(block[0]) - 1) for student, block in blocks.items()}
+    return *bounds, pd.Series(p)
+
+
+def _weighted_squares(deltas, errors, spread):
+    weights = np.linalg.inv(errors + spread**2 * np.eye(len(deltas)))
+    mean = weights.sum(axis=0) @ deltas / weights.sum()
+    return (deltas - mean) @ weights @ (deltas - mean)

@@ -77,6 +77,11 @@ SCHEMAS = {
             column(
                 "accuracy_difference_p", pa.float64(), "two-sided exact McNemar p of positive against negative flips"
             ),
+            column(
+                "accuracy_difference_q",
+                pa.float32(),
+                "this p by false discovery rate over all pairs (Benjamini-Hochberg)",
+            ),
             *share_with_interval("positive_flips", "student wrong and teacher right: the complementary knowledge"),
             *share_with_interval("negative_flips", "student right and teacher wrong"),
             share(
