@@ -308,11 +308,12 @@ def test_a_batch_that_does_not_fit_is_asked_in_halves(tmp_path, resnet_row, caps
         infer(model, PIXELS, 20)
 
 
-def test_large_images_are_asked_in_parts_on_the_cpu(resnet_row, monkeypatch):
+@pytest.mark.parametrize(("limit", "most"), [("CPU_PIXELS", 16 * 32**2), ("CPU_IMAGES", 16)])
+def test_many_or_large_images_are_asked_in_parts_on_the_cpu(limit, most, resnet_row, monkeypatch):
     model, asked = build_model(resnet_row, 10, 32), []
     model.register_forward_pre_hook(lambda _, inputs: asked.append(len(inputs[0])))
     whole = infer(model, PIXELS, 50)
-    monkeypatch.setattr("transfer_atlas.logits.inference.CPU_PIXELS", 16 * 32**2)
+    monkeypatch.setattr(f"transfer_atlas.logits.inference.{limit}", most)
     in_parts = infer(model, PIXELS, 50)
     assert asked == [50, 16, 16, 16, 2]
     torch.testing.assert_close(in_parts, whole, atol=1e-4, rtol=1e-4)

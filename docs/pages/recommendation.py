@@ -1,23 +1,23 @@
-"""Write docs/recommendation.md: whether recommended teachers are better than rules of thumb, in every study that is there.
+"""Write docs/recommendation.md: whether a recommended teacher is better than a rule of thumb, and what a better choice costs.
 
 python docs/pages/recommendation.py, from the repository's root; the page itself says which commands make the tables.
 """
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from format import table, template
+from format import interval, percent, table, template, with_interval
 
 from transfer_atlas.figures.style import METHOD_NAMES
 from transfer_atlas.recommend.advice import covariances_of, learnable, transfers_by_method
-from transfer_atlas.recommend.check import OURS, RULES, check_recommendations, noise_ceiling
+from transfer_atlas.recommend.check import OURS, RULES, check_recommendations, noise_ceiling, spread_within
+from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
 from transfer_atlas.store.tables import read_table
 
-PAGE = Path("docs/recommendation.md")
-STUDIES = ("embedded", "embedded_all_pairs", "cifar100_recipes", "cifar100_all_pairs")
-NAMES = METHOD_NAMES | {"lr_small": "KL + DP, lr 0.0001"}
-JUDGED = ("kl", "kl_dp", "kl_dp_u", "lr_small")  # methods that a user would choose from
+PAGE, IMAGES = Path("docs/recommendation.md"), Path("docs/images/recommendation")
+STUDIES = {"embedded_choice": "Fashion-MNIST", "cifar100_choice": "CIFAR-100"}
 
 
 def tables_of(study):
@@ -26,21 +26,22 @@ def tables_of(study):
     return [read_table(f"results/{study}/{name}.parquet") for name in tables]
 
 
+def heading(study, method):
+    """Name of a method in a study."""
+    return f"{STUDIES[study]}, {METHOD_NAMES[method]}"
+
+
 def compare(studies):
     """One row per study, method and what was left out: rank correlation of ours, and regret of each choice in points."""
     rows = []
     for study in studies:
         checks = check_recommendations(*tables_of(study))
-        for (method, left_out), rules in checks[checks["method"].isin(JUDGED)].groupby(
-            ["method", "left_out"], sort=False
-        ):
+        for (method, left_out), rules in checks.groupby(["method", "left_out"], sort=False):
             of = rules.set_index("rule")
             rows.append(
                 {
-                    "study": study,
-                    "method": NAMES[method],
+                    "zoo, method": heading(study, method),
                     "left out": left_out,
-                    "students": of.loc[OURS, "students"],
                     "rank correlation": f"{of.loc[OURS, 'rank_correlation']:+.2f}".replace("+nan", ""),
                     **{rule: f"{100 * of.loc[rule, 'regret']:.2f}{_verdict(of.loc[rule])}" for rule in (OURS, *RULES)},
                 }
@@ -56,32 +57,108 @@ def _verdict(rule):
     return " *" if more > 0 else " !"
 
 
+def choices_of(studies):
+    """The choices tables of all studies, with a column for study and method."""
+    tables = [read_table(f"results/{study}/choices.parquet").assign(study=study) for study in studies]
+    found = pd.concat(tables, ignore_index=True)
+    return found.assign(heading=[heading(*pair) for pair in zip(found["study"], found["method"], strict=True)])
+
+
+def way_of(choice):
+    """Text for a way to choose."""
+    if choice["rule"] in (PROBE, HALVING):
+        first = "from " if choice["rule"] == HALVING else "of "
+        return f"{choice['rule']}, {first}{100 * choice['image_share']:g} % of the images"
+    return choice["rule"]
+
+
+def costs(choices):
+    """One row per way: its cost, and by study and method what it gives beyond a teacher drawn at random."""
+    real = choices[~choices["rule"].isin(["chance", KNOWN])]
+    real = real.assign(way=real.apply(way_of, axis=1))
+    rows = []
+    for way, here in real.groupby("way", sort=False):
+        row = {"way": way, "cost": f"{here['cost'].mean():.1f}"}
+        for name, of in here.groupby("heading", sort=False):
+            row[name] = with_interval(of["over_chance"].mean(), interval(of["over_chance"]))
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return table(frame.iloc[frame["cost"].astype(float).argsort(kind="stable")])
+
+
+def finding(choices):
+    """The first sentences: which ways give more than a teacher drawn at random."""
+    lines = []
+    for name, here in choices.groupby("heading", sort=False):
+        real = here[~here["rule"].isin(["chance", KNOWN])]
+        real = real.assign(way=real.apply(way_of, axis=1))
+        better = [
+            (of["cost"].mean(), of["over_chance"].mean(), way)
+            for way, of in real.groupby("way", sort=False)
+            if interval(of["over_chance"])[0] > 0
+        ]
+        best = here[here["rule"] == "chance"]["regret"].mean()
+        if not better:
+            lines.append(f"- {name}: no way gives more than a teacher drawn at random by more than its 95 % interval.")
+            continue
+        cheapest, largest = min(better), max(better, key=lambda item: item[1])
+        lines.append(
+            f"- {name}: {len(better)} of {real['way'].nunique()} ways give more than a teacher drawn at random. The cheapest is "
+            f"*{cheapest[2]}* ({100 * cheapest[1]:+.2f} points at the cost of {cheapest[0]:.1f} transfers), the best *{largest[2]}* "
+            f"({100 * largest[1]:+.2f} at {largest[0]:.1f}); a choice in hindsight would seem to give {100 * best:+.2f}."
+        )
+    return "\n".join(lines)
+
+
 def ceilings(studies):
-    """One row per study and method: how much there is to be told apart at all."""
+    """One row per study and method: how much there is to be told apart, and what would tell it."""
     rows = []
     for study in studies:
         *tables, covariances = tables_of(study)
+        images = tables[0]["images"].max()
         for method, transfers in learnable(transfers_by_method(*tables)).items():
-            if method in JUDGED:
-                found = noise_ceiling(transfers, covariances_of(covariances, method))
-                rows.append(
-                    {
-                        "study": study,
-                        "method": NAMES[method],
-                        "pairs": len(transfers),
-                        "more than error, all pairs (%)": f"{100 * found['share']:.0f}",
-                        "within a student (%)": f"{100 * found['share_within']:.0f}",
-                        "spread within a student (points)": f"{100 * found['spread_within']:.2f}",
-                        "error of a delta (points)": f"{100 * found['error']:.2f}",
-                    }
-                )
+            of_method = covariances_of(covariances, method)
+            found = noise_ceiling(transfers, of_method)
+            low, high, p = spread_within(transfers, of_method)
+            different = p.index[p < 0.05 / len(p)]
+            wanted = images * found["error"] ** 2
+            rows.append(
+                {
+                    "zoo, method": heading(study, method),
+                    "more than error, within a student (%)": f"{100 * found['share_within']:.0f}",
+                    "spread (points)": f"{percent(found['spread_within'])} ({percent(low)} to {percent(high)})",
+                    "error of a delta": percent(found["error"]),
+                    "images needed": _images_needed(wanted, found["spread_within"], high),
+                    "students whose teachers differ": f"{len(different)} of {len(p)}: {', '.join(different) or 'none'}",
+                }
+            )
     return table(pd.DataFrame(rows))
 
 
+def _images_needed(wanted, spread, high):
+    """Evaluation images with which error and spread are equal; `wanted` is their product with the squared error."""
+    if spread:
+        return f"{wanted / spread**2:,.0f}"
+    return f"more than {wanted / high**2:,.0f}" if high else "not known"
+
+
 def main():
-    """Write the page."""
-    text = template("recommendation")
-    PAGE.write_text(text.format(checks=compare(STUDIES), ceilings=ceilings(STUDIES)))
+    """Write the page and copy its figures."""
+    choices = choices_of(STUDIES)
+    IMAGES.mkdir(exist_ok=True)
+    for study in STUDIES:
+        shutil.copyfile(f"results/{study}/figures/regret_by_cost.png", IMAGES / f"{study}.png")
+    known = choices[choices["rule"] == KNOWN].groupby("heading", sort=False)["over_chance"].mean()
+    PAGE.write_text(
+        template("recommendation").format(
+            finding=finding(choices),
+            costs=costs(choices),
+            checks=compare(STUDIES),
+            ceilings=ceilings(STUDIES),
+            known="; ".join(f"{name} {100 * value:+.2f}" for name, value in known.items()),
+            pairs=f"{choices[choices['rule'] == ALL].groupby('heading')['teachers'].sum().max()}",
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from transfer_atlas.figures.style import half_interval, method_marker, method_panels, paper_style, say_empty
+from transfer_atlas.recommend.check import OURS
 from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
 
 CHANCE = "chance"
@@ -29,7 +30,7 @@ def plot_regret_by_cost(choices):
         for ax, method in zip(axes, methods, strict=True):
             _plot_method(ax, choices[choices["method"] == method])
         axes[0].set_ylabel("mean regret (points)")
-        figure.supxlabel("cost (transfers of full length)")
+        figure.supxlabel("cost (transfers of full length)", fontsize="medium")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
@@ -38,15 +39,15 @@ def _plot_method(ax, choices):
     of_rule = dict(list(choices.groupby("rule", sort=False)))
     for rule, line in ((CHANCE, "--"), (KNOWN, ":")):
         if rule in of_rule:
-            label = "drawn at random" if rule == CHANCE else rule
+            label = "drawn at random" if rule == CHANCE else f"{rule} (simulated)"
             ax.axhline(100 * of_rule[rule]["regret"].mean(), color="0.4", linewidth=0.8, linestyle=line, label=label)
     rules = [rule for rule in of_rule if rule not in (*TRIED, CHANCE, KNOWN)]
     for number, rule in enumerate(rules):
         place = STEP ** (number - (len(rules) - 1) / 2)
-        _plot_points(ax, [(place, of_rule[rule])], number, rule)
-    for number, rule in enumerate((rule for rule in TRIED if rule in of_rule), start=len(rules)):
+        _plot_points(ax, [(place, of_rule[rule])], rule, "C0" if rule == OURS else "0.55", method_marker(number))
+    for number, rule in enumerate((rule for rule in TRIED if rule in of_rule), start=1):
         points = [(same["cost"].mean(), same) for _, same in of_rule[rule].groupby("image_share")]
-        _plot_points(ax, points, number, rule)
+        _plot_points(ax, points, rule, f"C{number}", method_marker(number))
     ax.axhline(0, color="black", linewidth=0.6)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator([cost for cost in COSTS if cost <= 1.3 * choices["cost"].max()]))
@@ -54,15 +55,15 @@ def _plot_method(ax, choices):
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _plot_points(ax, points, number, label):
+def _plot_points(ax, points, label, colour, marker):
     places = [place for place, _ in points]
     regrets = [100 * same["regret"] for _, same in points]
     ax.errorbar(
         places,
         [regret.mean() for regret in regrets],
         [half_interval(regret) for regret in regrets],
-        color=f"C{number % 9}",
-        marker=method_marker(number),
+        color=colour,
+        marker=marker,
         markersize=4,
         linewidth=1,
         elinewidth=0.7,

@@ -8,13 +8,14 @@ from tqdm import tqdm
 from transfer_atlas.errors import InputError, one_line
 from transfer_atlas.zoo.build import Input
 
-CPU_PIXELS = 2**19  # of a forward pass on the CPU: with more its caches do not hold what passes from layer to layer
+# of a forward pass on the CPU: with more its caches do not hold what passes from layer to layer
+CPU_PIXELS, CPU_IMAGES = 2**19, 200
 
 
 def infer_batches(model, pixels_of, images, batch_size, device, first=0, precision="float32"):
     """Yield (rows, logits) batch by batch: a slice of the images, and float32 [rows, classes] on the CPU.
 
-    On the CPU a batch of large images is asked in parts of 512 x 1024 pixels, which is faster. A batch that the device has
+    On the CPU a batch is asked in parts of at most 200 images and 512 x 1024 pixels, which is faster. A batch that the device has
     no memory for is asked in halves, and so are those that follow.
 
     Args:
@@ -39,7 +40,7 @@ def infer_batches(model, pixels_of, images, batch_size, device, first=0, precisi
     )
     for rows, pixels in progress:
         if on_cpu:
-            most = min(most, max(1, CPU_PIXELS // (pixels.shape[1] * pixels.shape[2])))
+            most = min(most, CPU_IMAGES, max(1, CPU_PIXELS // (pixels.shape[1] * pixels.shape[2])))
         logits, most = _within_memory(ask, pixels, most)
         yield rows, logits
 
