@@ -99,15 +99,25 @@ def finding(choices):
         ]
         best = here[here["rule"] == "chance"]["regret"].mean()
         if not better:
-            lines.append(f"- {name}: no way gives more than a teacher drawn at random by more than its 95 % interval.")
+            lines.append(f"- {name}: no way gives more than a teacher drawn at random.")
             continue
-        cheapest, largest = min(better), max(better, key=lambda item: item[1])
+        ways = real["way"].nunique()
+        if len(better) == 1:
+            lines.append(
+                f"- {name}: 1 of {ways} ways gives more than a teacher drawn at random: {_with_cost(better[0])}."
+            )
+            continue
+        cheapest, largest = (min(better, key=key) for key in (lambda way: (way[0], -way[1]), lambda way: -way[1]))
         lines.append(
-            f"- {name}: {len(better)} of {real['way'].nunique()} ways give more than a teacher drawn at random. The cheapest is "
-            f"*{cheapest[2]}* ({100 * cheapest[1]:+.2f} points at the cost of {cheapest[0]:.1f} transfers), the best *{largest[2]}* "
-            f"({100 * largest[1]:+.2f} at {largest[0]:.1f}); a choice in hindsight would seem to give {100 * best:+.2f}."
+            f"- {name}: {len(better)} of {ways} ways give more than a teacher drawn at random. Of the cheapest the best is "
+            f"{_with_cost(cheapest)}, of all {_with_cost(largest)}; a choice in hindsight would seem to give {100 * best:+.2f} points."
         )
     return "\n".join(lines)
+
+
+def _with_cost(way):
+    cost, gain, name = way
+    return f"*{name}* ({100 * gain:+.2f} points at the cost of {cost:.1f} transfers)"
 
 
 def ceilings(studies):
