@@ -67,6 +67,18 @@ def test_every_choice_is_that_of_brute_force(tmp_path):
         assert chance["regret"] == pytest.approx(best - mean)
 
 
+def test_a_length_at_which_a_transfer_has_no_result_is_left_out():
+    tables = study()
+    tables["sweeps"].loc[0, "selected_accuracy"] = np.nan  # of the first student, share 0.1
+    table = compare_choices(**tables)
+    of_student = table[table["student"] == "model0.t"]
+    assert set(of_student.loc[of_student["rule"] == PROBE, "image_share"]) == {0.5}
+    tables["transfers"].loc[0, "selected_accuracy"] = np.nan
+    table = compare_choices(**tables)
+    assert not {PROBE, HALVING, ALL} & set(table.loc[table["student"] == "model0.t", "rule"])
+    assert {PROBE, HALVING, ALL} <= set(table.loc[table["student"] == "model1.t", "rule"])
+
+
 def test_halving_drops_the_worse_half_before_each_longer_transfer():
     accuracy = pd.DataFrame(
         {0.1: [5, 4, 3, 2, 1, 0], 0.5: [1, 3, 2, 9, 9, 9], 1.0: [9, 1, 2, 9, 9, 9]}, index=list("abcdef"), dtype=float

@@ -44,7 +44,11 @@ def compare_choices(transfers, sweeps, complementarity, models, shares, covarian
             continue
         of_method = covariances_of(covariances, method)
         tried = _tried(transfers, sweeps, method, shares[method])
-        found = [*_by_rules(rows, of_method, outputs), *_by_trying(rows, tried), *_ceiling(rows, of_method)]
+        found = [
+            *_by_rules(rows, of_method, outputs),
+            *_by_trying(rows, tried, shares[method]),
+            *_ceiling(rows, of_method),
+        ]
         tables.append(pd.DataFrame(found).assign(method=method))
     nothing = pd.DataFrame(columns=SCHEMAS["choices"].names)
     return pd.concat(tables, ignore_index=True) if tables else nothing
@@ -74,17 +78,16 @@ def _tried(transfers, sweeps, method, own_share):
     return rows.pivot_table(index=["student", "teacher"], columns="share", values="selected_accuracy", aggfunc="mean")
 
 
-def _by_trying(rows, tried):
-    """Choices by transfers from all teachers, judged on the images kept apart."""
+def _by_trying(rows, tried, full):
+    """Choices by transfers from all teachers, judged on the images kept apart; `full` is the share of those of full length."""
     for student, group in rows.groupby("student", sort=False):
         if student not in tried.index.get_level_values("student"):
             continue
+        # a length at which a transfer has no result is left out
         accuracy = tried.loc[student].reindex(group["teacher"]).dropna(axis=1)
-        shares = list(accuracy.columns)
-        if not shares:
+        if full not in accuracy:
             continue
-        *short, full = shares
-        for share in short:
+        for share in accuracy.columns[:-1]:
             cost = len(accuracy) * share / full + 1
             yield _row(student, PROBE, group, [accuracy[share].idxmax()], cost, share)
             teacher, cost = _halve(accuracy.loc[:, share:])
