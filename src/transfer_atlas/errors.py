@@ -8,7 +8,7 @@ class InputError(ValueError):
 
 
 class DiskError(InputError):
-    """A full disk or a damaged file: no fault of a model, so that none is left out of a study for it."""
+    """A full disk or a damaged file. The model is not at fault, so `on_error: exclude` does not leave it out."""
 
 
 class Stopped(Exception):

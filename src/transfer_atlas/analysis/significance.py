@@ -97,7 +97,7 @@ def _only_one_right(bits, others):
 
 
 def average_seeds(transfers):
-    """The deltas table: means over the seeds of each transfer, and how far images, seeds and rounding let them stray.
+    """The deltas table: means over the seeds of each transfer, with their errors from images, seeds and rounding.
 
     The evaluation error is the standard error over images of the mean change that an image sees, for all seeds are judged
     on the same images; the seed error is the standard error of the mean over seeds. Seeds differ by rounding too, so the

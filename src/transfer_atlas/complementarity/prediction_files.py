@@ -125,7 +125,7 @@ def match_images(images, pattern, file):
 
 
 def read_prediction_file(file, columns, required=REQUIRED):
-    """Read the columns that we know, under our names; row numbers count from 1 and stay with their rows.
+    """Read the columns that the config maps, and give them the names of the predictions table; rows keep their numbers, which count from 1.
 
     Raises:
         InputError: the file cannot be read, a row is longer or shorter than the header, or a column is missing.

@@ -214,7 +214,7 @@ def _sum_many(chosen, masks, sizes, rounded, step, totals):
 
 @njit
 def _sum_rows(rounded, rows, mask):
-    """Sum of four rows, the last of which has most columns, where the mask is set."""
+    """Sum of the entries of four rows of a triangular matrix where the mask is set; the last row is the longest."""
     a, b, c, d = rows[0], rows[1], rows[2], rows[3]
     total = np.int64(0)
     for first in range(np.uint64(0), np.uint64(d), np.uint64(COLUMNS)):

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 def choose_target(target, confidence, student, teacher, labels, temperatures=(1.0, 1.0)):
-    """Choose whose answer each sample imitates.
+    """Choose whose logits the student imitates on each image.
 
     Args:
         target: a key of TARGETS.
@@ -101,10 +101,10 @@ COMPARING = ("most_confident", "confidence_gap")  # confidences
 
 @cache
 def shuffled_rows(images):
-    """Whose answer each image gets from a teacher that knows nothing, int [images].
+    """The image whose logits stand in for those of each image, from a teacher that knows nothing, int [images].
 
-    The student's own answers to other images are as sure of themselves as the student, and say nothing of the image.
-    The order is the same in every view and transfer, so that an image keeps its wrong answer.
+    They are the student's own logits of other images: as confident as the student, and without information on the image.
+    The order is the same in every view and transfer, so that an image keeps its wrong logits.
     """
     return np.random.default_rng(0).permutation(images)
 

@@ -26,7 +26,7 @@ def build_model(row, classes, input_size, weights=None, seed=0):
 
     Args:
         row: row of the zoo sheet: model, architecture, kwargs, weights; mean and std where it says them.
-        classes: number of classes that the model must answer.
+        classes: number of classes that the model must predict.
         input_size: side of its input in pixels.
         weights: safetensors or pth file to load, its names changed as the row's `key_map` says; of the hub where the
             row's weights are `hub` (`zoo.fetch`). Without one timm fetches the hub's weights itself, and any other row

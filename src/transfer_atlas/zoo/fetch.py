@@ -18,7 +18,7 @@ def fetch_weights(row, classes, path, on_error):
 
     Args:
         row: row of the zoo sheet: model, architecture, and where it says them revision and sha256.
-        classes: number of classes that the model must answer.
+        classes: number of classes that the model must predict.
         path: file to write.
         on_error: `exclude` writes the reason in place of weights, and the study goes on without the model.
 

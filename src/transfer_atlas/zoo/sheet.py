@@ -43,7 +43,7 @@ def recipe_of(name):
 
 
 def hub_rows(classes):
-    """One row per pretrained model of timm with so many classes, by name."""
+    """One row for each pretrained timm model that predicts this number of classes, sorted by name."""
     names = [name for name in timm.list_pretrained() if timm.get_pretrained_cfg(name).num_classes == classes]
     return [{"model": name, "architecture": name, "weights": "hub"} | recipe_of(name) for name in sorted(names)]
 
