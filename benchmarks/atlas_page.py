@@ -16,7 +16,7 @@ from compare_models import CLASSES, IMAGES, make_zoo
 from playwright.sync_api import sync_playwright
 
 from transfer_atlas.complementarity.nulls import difficulty_null
-from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 from transfer_atlas.page.atlas import build_page
 
 # milliseconds from a call to the next picture, the median of many calls on models all over the zoo
@@ -99,12 +99,12 @@ def main():
     models = parser.parse_args().models
     labels, predictions, confidences = make_zoo(models)
     names = [f"model{number:04d}.t" for number in range(models)]
-    answers = Answers(names, labels, predictions, confidences)
+    predicted = ZooPredictions(names, labels, predictions, confidences)
     classes = pd.DataFrame({"class": range(CLASSES), "name": [f"class {number}" for number in range(CLASSES)]})
     described = pd.DataFrame({"model": names, "family": "convolution", "parameters": 25_000_000})
-    pairs = table_of_pairs(names, answers.correct)
+    pairs = table_of_pairs(names, predicted.correct)
     start = time.perf_counter()
-    page = build_page("hub", answers, classes.assign(images=np.bincount(labels)), described, pairs)
+    page = build_page("hub", predicted, classes.assign(images=np.bincount(labels)), described, pairs)
     print(f"{models:,} models: written in {time.perf_counter() - start:.0f} s, {len(page) / 1e6:.1f} MB")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "atlas.html"

@@ -26,7 +26,7 @@ from transfer_atlas.complementarity.counts import count_pairs
 from transfer_atlas.complementarity.nulls import difficulty_null
 from transfer_atlas.complementarity.pair_table import tabulate_chunks
 from transfer_atlas.complementarity.rounded_similarity import rounded_mean_cosines
-from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
 from transfer_atlas.statistics import TOP_PERCENTS
 from transfer_atlas.store.tables import fingerprint, write_chunks, write_table
 
@@ -170,9 +170,9 @@ def job(predictions, table, began):
         stages[name], start = time.perf_counter() - start, time.perf_counter()
         return result
 
-    answers = stage("read the predictions", read_answers, predictions)
+    predicted = stage("read the predictions", read_zoo_predictions, predictions)
     embeddings = np.random.default_rng(0).random((CLASSES, CLASSES))
-    counts = stage("count all pairs", count_pairs, answers, embeddings)
+    counts = stage("count all pairs", count_pairs, predicted, embeddings)
     stage("write the table", write_chunks, tabulate_chunks(counts), "complementarity", table)
     stages = [f"{name}: {seconds:.1f} s" for name, seconds in stages.items()]
     print(*stages, f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB", sep="; ")

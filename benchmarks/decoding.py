@@ -99,18 +99,18 @@ def time_decoders(size):
 
 
 def compare_drafts(images, labels):
-    """What each EfficientNet-Lite answers to drafts instead of the whole images."""
+    """What each EfficientNet-Lite predicts from drafts instead of the whole images."""
     rows, zoo = [], read_zoo(*ZOO)
     for name, row in zoo.items():
         geometry = geometry_of(row, {}, ZOO[0])
         model = build_model(row, 1000, geometry["input_size"], row["weights"])
         transform, resized = evaluation_transform(geometry), int(geometry["input_size"] / geometry["crop_pct"])
-        answers = []
+        predicted = []
         for decode in (pillow, lambda data, size=resized: draft(data, size)):
             pixels = np.stack([np.asarray(transform(decode(data))).transpose(1, 2, 0) for data in images])
             found = [logits for _, logits in infer_batches(model, pixels.__getitem__, len(pixels), 20, "cpu")]
-            answers.append(torch.cat(found).argmax(dim=1).numpy())
-        whole, drafted = answers
+            predicted.append(torch.cat(found).argmax(dim=1).numpy())
+        whole, drafted = predicted
         rows.append(
             {
                 "model": name,

@@ -2,7 +2,7 @@
 
 timm's distillation feeds a teacher the student's input; here each model looks at the same augmentation in its own
 geometry. EfficientNet-Lite 0, 1 and 2 with real weights (data/lite; inputs of 224, 240 and 260 pixels), 20 images in
-10 views of strong augmentation: what a teacher answers to the student's input against what it answers to its own.
+10 views of strong augmentation: what a teacher predicts from the student's input against what it predicts from its own.
 """
 
 import pandas as pd
@@ -27,7 +27,7 @@ TRANSFORMS = [
 SHEET = "config/lite_zoo.tsv"
 
 
-def answers(model, views):
+def predict(model, views):
     """Log-probabilities of all views, [views * images, classes]."""
     found = []
     for view in range(len(views)):
@@ -51,10 +51,10 @@ def main():
         models[name] = build_model(row, 1000, geometry["input_size"], row["weights"])
     rows = []
     for teacher, model in models.items():
-        own = answers(model, views[teacher])
+        own = predict(model, views[teacher])
         for student in zoo:
             if student != teacher:
-                shown = answers(model, views[student])
+                shown = predict(model, views[student])
                 apart = functional.kl_div(shown, own, reduction="none", log_target=True).sum(dim=1)
                 rows.append(
                     {

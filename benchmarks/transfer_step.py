@@ -1,8 +1,8 @@
-"""A step of a transfer from stored answers against the same step with three networks live: python benchmarks/transfer_step.py.
+"""A step of a transfer from stored logits against the same step with three networks live: python benchmarks/transfer_step.py.
 
 The student is a ResNet-18; the teacher another one, or a ResNet-101 with 4.3 times its multiply-accumulates. Live, the
-teacher and the frozen student answer each batch, as in the authors' code; beside both, plain fine-tuning on the labels.
-One run, in turns, with the package's own training loop for stored answers and for the labels.
+teacher and the frozen student see each batch, as in the authors' code; beside both, plain fine-tuning on the labels.
+One run, in turns, with the package's own training loop for stored logits and for the labels.
 """
 
 import time
@@ -32,7 +32,7 @@ def stored(views, labels, logits, **method):
 
 
 def live(views, labels, teacher):
-    """An epoch in which teacher and frozen student answer every batch."""
+    """An epoch in which teacher and frozen student see every batch."""
     student, frozen = timm.create_model("resnet18"), timm.create_model("resnet18").eval()
     set_mode(student, "frozen")
     optimizer = torch.optim.SGD(student.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
@@ -55,7 +55,7 @@ def main():
     views = Views(pixels, [f"i/{n}" for n in range(IMAGES)], 1, [], 0)
     teachers = {name: timm.create_model(name).eval() for name in ("resnet18", "resnet101")}
     runs = {
-        "stored answers": lambda: stored(views, labels, logits, **DATA_PARTITIONING),
+        "stored logits": lambda: stored(views, labels, logits, **DATA_PARTITIONING),
         "labels alone": lambda: stored(views, labels, logits, label_weight=1.0),
         **{f"live, {name}": lambda teacher=teacher: live(views, labels, teacher) for name, teacher in teachers.items()},
     }
@@ -74,7 +74,7 @@ def main():
                 "threads": threads,
                 "step": name,
                 "seconds": value,
-                "against stored answers": value / seconds["stored answers"],
+                "against stored logits": value / seconds["stored logits"],
             }
             for name, value in seconds.items()
         ]

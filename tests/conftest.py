@@ -17,10 +17,10 @@ from transfer_atlas.analysis.significance import judge_transfers
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.images.views import Views
-from transfer_atlas.logits.answers import Answers
 from transfer_atlas.logits.inference import infer_batches
 from transfer_atlas.logits.predictions import predict
 from transfer_atlas.logits.writers import compute_logits
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 from transfer_atlas.recommend.check import OURS, RULES
 from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
 from transfer_atlas.store.tables import write_table
@@ -109,8 +109,8 @@ def make_random_study(students, teachers, seed=0):
     correct = generator.random((len(names), 1000)) < generator.uniform(0.5, 0.9, len(names))[:, None]
     prediction = np.where(correct, labels, (labels + generator.integers(1, 10, correct.shape)) % 10)
     confidence = generator.beta(4, 2, correct.shape).astype(np.float32)
-    answers = Answers(names, labels, prediction, confidence)
-    complementarity = compare_models(answers, generator.random((10, 10)))
+    predicted = ZooPredictions(names, labels, prediction, confidence)
+    complementarity = compare_models(predicted, generator.random((10, 10)))
     examples = choose_examples(complementarity, {"weak": 0.05, "equal": 0.5, "strong": 0.95})
     flips = complementarity.set_index(["student", "teacher"])["positive_flips"]
     rows = []
@@ -168,7 +168,7 @@ def make_random_study(students, teachers, seed=0):
         "classes": pd.DataFrame(
             {"class": range(10), "name": [f"name {c}" for c in range(10)], "images": np.bincount(labels)}
         ),
-        "flips_by_class": count_flips_by_class(answers, examples),
+        "flips_by_class": count_flips_by_class(predicted, examples),
         "transfers": transfers,
         "histories": describe_histories(transfers),
         "agreement": compare_with_published(transfers, publish(transfers, generator)),
@@ -306,14 +306,14 @@ def write_knowing_teachers(folder, known, labels, generator):
     made, images = {}, np.arange(len(labels))
     for name, (first, last) in known.items():
         knows = (first <= images) & (images < last)
-        answers = np.where(knows, labels, (labels + 1) % 10)
+        predicted = np.where(knows, labels, (labels + 1) % 10)
         noise = generator.normal(0, 0.1, (2, len(labels), 10))
-        made[name] = write_teacher(folder, (4 + 2 * knows)[:, None] * np.eye(10)[answers] + noise, labels, name)
+        made[name] = write_teacher(folder, (4 + 2 * knows)[:, None] * np.eye(10)[predicted] + noise, labels, name)
     return made
 
 
 def write_teacher(folder, logits, labels, name="teacher"):
-    """Write the answers of a teacher whose logits are [views, images, classes]; returns a Teacher."""
+    """Write the logits and predictions of a teacher whose logits are [views, images, classes]; returns a Teacher."""
     np.save(folder / f"{name}.npy", logits.astype(np.float16))
     index = pd.DataFrame({"image": [f"train/{n:08d}" for n in range(len(labels))], "label": labels})
     table = predict(index, torch.from_numpy(logits[0].astype(np.float32)))

@@ -9,7 +9,7 @@ from running import copy_repository, snakemake
 from transfer_atlas.complementarity.accepted import accepted_matrix, read_accepted_labels
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 from transfer_atlas.store.tables import read_table
 
 COLUMNS = {"image": "image", "accepted": "accepted"}
@@ -62,10 +62,12 @@ def test_flips_by_accepted_labels_equal_brute_force(images):
     generator = np.random.default_rng(images)
     labels, prediction = generator.integers(0, 4, images), generator.integers(0, 4, (5, images))
     accepted = [sorted(set(generator.integers(0, 4, generator.integers(0, 4)).tolist())) for _ in range(images)]
-    answers = Answers([f"m{n}" for n in range(5)], labels, prediction, np.full((5, images), np.nan, np.float32))
-    right, judged = accepted_matrix(answers, accepted)
+    predicted = ZooPredictions(
+        [f"m{n}" for n in range(5)], labels, prediction, np.full((5, images), np.nan, np.float32)
+    )
+    right, judged = accepted_matrix(predicted, accepted)
     assert [[bool(p in a) for p, a in zip(row, accepted, strict=True)] for row in prediction] == right.tolist()
-    table = compare_models(answers, accepted=accepted).set_index(["student", "teacher"])
+    table = compare_models(predicted, accepted=accepted).set_index(["student", "teacher"])
     for (student, teacher), row in table.iterrows():
         s, t = int(student[1]), int(teacher[1])
         flips = (prediction[s] != labels) & (prediction[t] == labels) & judged

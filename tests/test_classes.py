@@ -16,7 +16,7 @@ from transfer_atlas.complementarity.classes import (
     unit_rows,
 )
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 
 
 def test_confusions_of_all_models_are_averaged_without_excluded_ones(tmp_path):
@@ -31,9 +31,9 @@ def test_confusions_of_all_models_are_averaged_without_excluded_ones(tmp_path):
 def test_hard_predictions_stand_in_for_unknown_softmax():
     labels = np.array([0, 0, 2])
     prediction = np.array([[0, 1, 2], [0, 0, 1]])
-    answers = Answers(["a", "b"], labels, prediction, np.full((2, 3), np.nan))
+    predicted = ZooPredictions(["a", "b"], labels, prediction, np.full((2, 3), np.nan))
     expected = [[3 / 4, 1 / 4, 0, 0], [0, 0, 0, 0], [0, 1 / 2, 1 / 2, 0], [0, 0, 0, 0]]
-    np.testing.assert_allclose(mean_predictions(answers, 4), expected)
+    np.testing.assert_allclose(mean_predictions(predicted, 4), expected)
 
 
 def test_mean_cosine_equals_all_pairs():

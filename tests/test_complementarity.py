@@ -11,16 +11,16 @@ from transfer_atlas.complementarity.counts import count_pairs
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.pair_table import compare_models, tabulate_chunks, tabulate_pairs
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 from transfer_atlas.statistics import TOP_PERCENTS
 
 
-def answers_of(prediction, labels, confidence=None):
+def predictions_of(prediction, labels, confidence=None):
     prediction = np.asarray(prediction)
     if confidence is None:
         confidence = np.full(prediction.shape, np.nan)
     names = [f"m{number}.t" for number in range(len(prediction))]
-    return Answers(names, np.asarray(labels), prediction, np.asarray(confidence, np.float32))
+    return ZooPredictions(names, np.asarray(labels), prediction, np.asarray(confidence, np.float32))
 
 
 def test_two_models_by_hand():
@@ -28,7 +28,7 @@ def test_two_models_by_hand():
     student = [0, 1, 1, 1, 1, 0]
     teacher = [1, 0, 0, 1, 1, 1]
     confidence = [[0.9, 0.5, 0.8, 0.5, 0.5, 0.7], [0.5, 0.9, 0.7, 0.5, 0.5, 0.7]]
-    row = compare_models(answers_of([student, teacher], labels, confidence), np.eye(2)).iloc[0]
+    row = compare_models(predictions_of([student, teacher], labels, confidence), np.eye(2)).iloc[0]
     assert (row["student"], row["teacher"]) == ("m0.t", "m1.t")
     assert row["positive_flips"] == pytest.approx(3 / 6)
     assert row["negative_flips"] == pytest.approx(1 / 6)
@@ -54,7 +54,7 @@ def test_two_models_by_hand():
 
 @st.composite
 def studies(draw):
-    """Answers of 1 to 5 models; classes of 0 to 200 images in shuffled order; some models alike, all right or all wrong."""
+    """ZooPredictions of 1 to 5 models; classes of 0 to 200 images in shuffled order; some models alike, all right or all wrong."""
     sizes = draw(st.lists(st.one_of(st.just(0), st.integers(1, 200)), min_size=1, max_size=8).filter(any))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     labels = generator.permutation(np.repeat(np.arange(len(sizes)), sizes))
@@ -72,7 +72,7 @@ def studies(draw):
         prediction.append(options[kind])
         confidence.append(generator.choice([0.25, 0.5, 0.75, 1.0], len(labels)))
     embeddings = generator.random((len(sizes), draw(st.sampled_from([1, 3, 130]))))
-    return answers_of(prediction, labels, confidence), embeddings
+    return predictions_of(prediction, labels, confidence), embeddings
 
 
 def smallest_prefix(in_class, percent):
@@ -92,19 +92,19 @@ def mean_of_pairs(embeddings):
 @given(studies())
 @settings(deadline=None, max_examples=150)
 def test_counts_equal_brute_force(drawn):
-    answers, embeddings = drawn
-    counts = count_pairs(answers, embeddings)
-    labels = answers.labels
+    predicted, embeddings = drawn
+    counts = count_pairs(predicted, embeddings)
+    labels = predicted.labels
     present = np.unique(labels)
-    for s in range(len(answers.models)):
-        for t in range(len(answers.models)):
-            flipped = ~answers.correct[s] & answers.correct[t]
+    for s in range(len(predicted.models)):
+        for t in range(len(predicted.models)):
+            flipped = ~predicted.correct[s] & predicted.correct[t]
             in_class = np.bincount(labels[flipped], minlength=labels.max() + 1)
             assert counts.flips[s, t] == flipped.sum()
-            assert counts.same[s, t] == (answers.prediction[s] == answers.prediction[t]).sum()
-            first, second = answers.confidence[s], answers.confidence[t]
+            assert counts.same[s, t] == (predicted.prediction[s] == predicted.prediction[t]).sum()
+            first, second = predicted.confidence[s], predicted.confidence[t]
             weight = np.where(first == second, 0.5, first > second)
-            assert counts.chosen[s, t] == (weight * answers.correct[s] + (1 - weight) * answers.correct[t]).sum()
+            assert counts.chosen[s, t] == (weight * predicted.correct[s] + (1 - weight) * predicted.correct[t]).sum()
             expected = entropy(in_class) if flipped.any() else 0
             assert counts.entropy[s, t] == pytest.approx(expected, abs=1e-9)
             for place, percent in enumerate(TOP_PERCENTS):
@@ -120,8 +120,8 @@ def test_counts_equal_brute_force(drawn):
 @given(studies())
 @settings(deadline=None)
 def test_identities(drawn):
-    answers, embeddings = drawn
-    counts = count_pairs(answers, embeddings)
+    predicted, embeddings = drawn
+    counts = count_pairs(predicted, embeddings)
     assert (np.diag(counts.flips) == 0).all()
     assert (np.diag(counts.entropy) == 0).all()
     table = tabulate_pairs(counts)
@@ -143,7 +143,7 @@ def test_error_consistency_is_cohens_kappa():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 5, 400)
     prediction = np.where(generator.random((2, 400)) < [[0.6], [0.8]], labels, 9)
-    row = compare_models(answers_of(prediction, labels)).iloc[0]
+    row = compare_models(predictions_of(prediction, labels)).iloc[0]
     right = prediction == labels
     table = [[(right[0] & right[1]).sum(), (right[0] & ~right[1]).sum()]]
     table.append([(~right[0] & right[1]).sum(), (~right[0] & ~right[1]).sum()])
@@ -160,7 +160,7 @@ def test_false_discoveries_are_counted_over_all_pairs():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 5, 400)
     prediction = np.where(generator.random((7, 400)) < np.linspace(0.5, 0.65, 7)[:, None], labels, 9)
-    table = compare_models(answers_of(prediction, labels))
+    table = compare_models(predictions_of(prediction, labels))
     q = false_discovery_control(table["accuracy_difference_p"])
     np.testing.assert_allclose(table["accuracy_difference_q"], q, rtol=1e-6)
     assert (q < 0.05).any()
@@ -172,11 +172,11 @@ def test_the_interval_of_error_consistency_is_that_of_drawing_images_anew():
     labels = np.zeros(2000, int)
     prediction = np.where(generator.random((2, 2000)) < [[0.7], [0.75]], 0, 1)
     prediction[1, :600] = prediction[0, :600]
-    row = compare_models(answers_of(prediction, labels)).iloc[0]
+    row = compare_models(predictions_of(prediction, labels)).iloc[0]
     drawn = []
     for _ in range(400):
         chosen = generator.integers(2000, size=2000)
-        drawn.append(compare_models(answers_of(prediction[:, chosen], labels)).iloc[0]["error_consistency"])
+        drawn.append(compare_models(predictions_of(prediction[:, chosen], labels)).iloc[0]["error_consistency"])
     low, high = np.quantile(drawn, (0.025, 0.975))
     width = row["error_consistency_high"] - row["error_consistency_low"]
     assert width == pytest.approx(high - low, rel=0.12)
@@ -184,14 +184,16 @@ def test_the_interval_of_error_consistency_is_that_of_drawing_images_anew():
 
 
 def test_two_models_without_a_mistake_have_no_error_consistency():
-    row = compare_models(answers_of([[0, 1], [0, 1]], [0, 1])).iloc[0]
+    row = compare_models(predictions_of([[0, 1], [0, 1]], [0, 1])).iloc[0]
     assert np.isnan(row["error_consistency"])
     assert row["same_prediction"] == row["both_right"] == 1
 
 
 def test_a_model_without_confidences_has_no_confident_choice():
     confidence = [[0.5, 0.5], [0.6, 0.6], [np.nan, np.nan]]
-    table = compare_models(answers_of([[0, 1], [0, 0], [1, 1]], [0, 1], confidence)).set_index(["student", "teacher"])
+    table = compare_models(predictions_of([[0, 1], [0, 0], [1, 1]], [0, 1], confidence)).set_index(
+        ["student", "teacher"]
+    )
     known = table["confidence_accuracy"].notna()
     assert known.sum() == 2
     assert table.loc[("m0.t", "m1.t"), "confidence_accuracy"] == 0.5
@@ -200,8 +202,8 @@ def test_a_model_without_confidences_has_no_confident_choice():
 def test_chunks_make_the_whole_table():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 7, 200)
-    answers = answers_of(generator.integers(0, 7, (5, 200)), labels, generator.random((5, 200)))
-    counts = count_pairs(answers, generator.normal(size=(7, 4)))
+    predicted = predictions_of(generator.integers(0, 7, (5, 200)), labels, generator.random((5, 200)))
+    counts = count_pairs(predicted, generator.normal(size=(7, 4)))
     chunks = list(tabulate_chunks(counts, rows=10))
     assert [len(chunk) for chunk in chunks] == [8, 8, 4]
     whole = tabulate_pairs(counts)
@@ -210,19 +212,19 @@ def test_chunks_make_the_whole_table():
 
 
 def test_one_model_has_no_pairs():
-    assert len(compare_models(answers_of([[0, 1]], [0, 1]))) == 0
+    assert len(compare_models(predictions_of([[0, 1]], [0, 1]))) == 0
 
 
 def test_examples_are_quantiles_or_named_pairs():
     labels = np.zeros(10, int)
     prediction = np.array([[0] * right + [1] * (10 - right) for right in (2, 5, 9)])
-    answers = answers_of(prediction, labels)
-    table = compare_models(answers)
+    predicted = predictions_of(prediction, labels)
+    table = compare_models(predicted)
     rules = {"weak": 0.0, "strong": 1.0, "mine": ["m1.t", "m2.t"]}
     examples = choose_examples(table, rules)
     assert examples == {"weak": ("m2.t", "m0.t"), "strong": ("m0.t", "m2.t"), "mine": ("m1.t", "m2.t")}
-    flips = count_flips_by_class(answers, examples).set_index("example")
+    flips = count_flips_by_class(predicted, examples).set_index("example")
     assert flips.loc["mine", "flips"] == 4
     assert flips.loc["mine", "share_of_flips"] == 1
-    with pytest.raises(InputError, match=r"examples.mine: model 'm1' has no answers; did you mean m"):
+    with pytest.raises(InputError, match=r"examples.mine: model 'm1' has no predictions; did you mean m"):
         choose_examples(table, {"mine": ["m1", "m2.t"]})

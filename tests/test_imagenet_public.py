@@ -13,7 +13,7 @@ from transfer_atlas.complementarity.imported import import_predictions, write_pr
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.datasets.imagenet_public import convert, convert_real_labels, take_repository
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
 
 ANSWERS = ROOT.parent / "shared/assets/imagenet_answers/predictions"
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "label_probability", "confidence")}
@@ -69,7 +69,7 @@ def test_a_repository_of_another_commit_is_refused(tmp_path):
 def test_counts_of_public_networks_equal_brute_force(tmp_path):
     imported = import_predictions([str(ANSWERS / f"{name}.parquet") for name in NETWORKS], COLUMNS, "fail")
     write_predictions(imported, tmp_path / "p", {})
-    pairs = compare_models(read_answers(str(tmp_path / "p"))).set_index(["student", "teacher"])
+    pairs = compare_models(read_zoo_predictions(str(tmp_path / "p"))).set_index(["student", "teacher"])
     read = {name: pd.read_parquet(ANSWERS / f"{name}.parquet").sort_values("image") for name in NETWORKS}
     for student in NETWORKS:
         for teacher in set(NETWORKS) - {student}:
@@ -114,7 +114,7 @@ def test_accepted_labels_and_chance_of_public_networks(tmp_path):
     write_predictions(imported, tmp_path / "p", {})
     file, columns = str(ANSWERS.parent / "real_labels.parquet"), {"image": "image", "accepted": "real_labels"}
     accepted = read_accepted_labels(file, columns, None, imported.images, imported.classes)["accepted"].tolist()
-    answers = read_answers(str(tmp_path / "p"))
+    answers = read_zoo_predictions(str(tmp_path / "p"))
     pairs = compare_models(answers, same_network=[["densenet121_keras", "densenet121_pytorch"]], accepted=accepted)
     assert pairs["accepted_images"].iloc[0] == 46_837
     assert round(pairs["accepted_flips"].min(), 4) == 0.0245

@@ -15,13 +15,13 @@ from conftest import infer
 
 from transfer_atlas.errors import DiskError, InputError, Stopped
 from transfer_atlas.images.views import Views, augment
-from transfer_atlas.logits.answers import read_correct
 from transfer_atlas.logits.inference import infer_batches, read_ahead
 from transfer_atlas.logits.model import StudyModel
 from transfer_atlas.logits.predictions import ClassMeans, predict
 from transfer_atlas.logits.splits import Split, write_logits
 from transfer_atlas.logits.storage import TopLogits, open_logits, storage_type, to_storage
 from transfer_atlas.logits.writers import compute_logits
+from transfer_atlas.logits.zoo_predictions import read_correct
 from transfer_atlas.store.checkpoint import Checkpoint
 from transfer_atlas.store.tables import exclusion, read_table, write_table
 from transfer_atlas.transfer.as_student import predict_as_student

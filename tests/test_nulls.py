@@ -8,7 +8,7 @@ from transfer_atlas.complementarity import nulls
 from transfer_atlas.complementarity.nulls import difficulty_null, fit_easiness
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 
 
 def draw_zoo(generator, models, images, two_kinds):
@@ -105,7 +105,7 @@ def test_models_without_errors_have_no_null_and_harm_no_other():
 def table_of(prediction, labels, same_network=()):
     names = [f"m{number}" for number in range(len(prediction))]
     confidence = np.full(prediction.shape, np.nan, np.float32)
-    return compare_models(Answers(names, labels, prediction, confidence), same_network=same_network)
+    return compare_models(ZooPredictions(names, labels, prediction, confidence), same_network=same_network)
 
 
 def test_the_table_says_what_is_expected_of_each_pair():

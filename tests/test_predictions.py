@@ -16,7 +16,7 @@ import transfer_atlas
 from transfer_atlas.complementarity.imported import import_predictions, write_predictions
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import Answers, read_answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions, read_zoo_predictions
 from transfer_atlas.store.tables import read_table, write_table
 from transfer_atlas.study.prediction_sources import columns_of, prediction_files
 
@@ -55,12 +55,12 @@ def test_shuffled_rows_and_class_names_give_the_right_counts(files, tmp_path):
     assert imported.classes["name"].tolist() == ["NA", "cat", "dog"]
     assert imported.classes["images"].tolist() == [20, 20, 20]
     write_predictions(imported, tmp_path / "p", {})
-    answers = read_answers(str(tmp_path / "p"))
-    assert answers.models == [f"model_{number:03d}" for number in range(5)]
+    predicted = read_zoo_predictions(str(tmp_path / "p"))
+    assert predicted.models == [f"model_{number:03d}" for number in range(5)]
     first, second = (made_elsewhere(number).sort_values("image") for number in (0, 1))
     wrong = first["prediction"].to_numpy() != first["label"].to_numpy()
     right = second["prediction"].to_numpy() == second["label"].to_numpy()
-    row = compare_models(answers).iloc[0]
+    row = compare_models(predicted).iloc[0]
     assert row["positive_flips"] == pytest.approx((wrong & right).mean())
     assert np.isnan(row["confidence_accuracy"])
     assert imported.models["accuracy"][0] == pytest.approx(1 - wrong.mean())
@@ -146,7 +146,7 @@ def test_excluded_models_are_in_the_tables_and_not_in_the_comparison(files, tmp_
     write_predictions(imported, tmp_path / "p", {})
     assert read_table(tmp_path / "models.parquet")["excluded"].tolist() == [False, False, True, False, False]
     assert len(read_table(tmp_path / "p/model_002.parquet")) == 0
-    assert "model_002" not in read_answers(str(tmp_path / "p")).models
+    assert "model_002" not in read_zoo_predictions(str(tmp_path / "p")).models
 
 
 def test_a_model_that_always_says_the_same_gets_a_remark(files):
@@ -189,7 +189,7 @@ def test_answers_to_other_images_are_refused(files, tmp_path):
     other = imported.predictions["model_001"].assign(label=0)
     write_table(other, "predictions", tmp_path / "p/model_001.parquet", {"fingerprint": "another"})
     with pytest.raises(InputError, match=r"model model_001: image 'img_000' has label '0', but '1' in most other"):
-        read_answers(str(tmp_path / "p"))
+        read_zoo_predictions(str(tmp_path / "p"))
 
 
 def test_no_torch_is_needed():
@@ -349,7 +349,9 @@ def test_arrays_are_compared_as_files_are(files):
     table = next(iter(imported.predictions.values()))
     prediction = np.stack([frame["prediction"] for frame in imported.predictions.values()])
     confidence = np.full(prediction.shape, np.nan, np.float32)
-    expected = compare_models(Answers(list(imported.predictions), table["label"].to_numpy(), prediction, confidence))
+    expected = compare_models(
+        ZooPredictions(list(imported.predictions), table["label"].to_numpy(), prediction, confidence)
+    )
     pd.testing.assert_frame_equal(pairs, expected, check_dtype=False)
 
 

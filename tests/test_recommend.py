@@ -12,7 +12,7 @@ from transfer_atlas.analysis.covariances import covariances_of_deltas
 from transfer_atlas.analysis.significance import average_seeds
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 from transfer_atlas.recommend.advice import expect_deltas, learnable, recommend_teachers, transfers_by_method
 from transfer_atlas.recommend.check import OURS, check_recommendations, noise_ceiling, predict_left_out, spread_within
 from transfer_atlas.recommend.job import recommend
@@ -165,9 +165,11 @@ def test_before_any_transfer_the_ranking_net_of_difficulty_stands_beside():
     labels = generator.integers(0, 4, 400)
     easy = generator.random(400)
     prediction = np.where(generator.random((8, 400)) < 0.4 + 0.5 * easy, labels, (labels + 1) % 4)
-    answers = Answers([f"m{n}" for n in range(8)], labels, prediction, np.full((8, 400), np.nan, np.float32))
-    models = pd.DataFrame({"model": answers.models, "accuracy": 0.5, "parameters": None, "family": None, "macs": None})
-    pairs = compare_models(answers)
+    predicted = ZooPredictions([f"m{n}" for n in range(8)], labels, prediction, np.full((8, 400), np.nan, np.float32))
+    models = pd.DataFrame(
+        {"model": predicted.models, "accuracy": 0.5, "parameters": None, "family": None, "macs": None}
+    )
+    pairs = compare_models(predicted)
     table, text = recommend("m0", pairs, models)
     own = pairs[pairs["student"] == "m0"].set_index("teacher")["flips_over_expected"]
     assert table.set_index("teacher")["flips_over_expected"].to_dict() == own.to_dict()

@@ -163,7 +163,7 @@ def test_a_digest_of_code_ignores_words_and_sees_numbers(tmp_path):
     [
         ("decode_images", {"images/pixels.py", "images/readers.py"}, {"zoo/build.py", "images/views.py"}),
         ("compute_logits", {"logits/inference.py", "zoo/build.py", "images/views.py"}, {"transfer/loop.py"}),
-        ("embed_classes", {"complementarity/classes.py", "logits/answers.py"}, {"zoo/build.py"}),
+        ("embed_classes", {"complementarity/classes.py", "logits/zoo_predictions.py"}, {"zoo/build.py"}),
         ("compare_models", {"complementarity/flip_kernels.py", "statistics.py"}, {"zoo/build.py"}),
         ("transfer", {"transfer/loop.py", "transfer/losses.py", "statistics.py"}, {"zoo/training.py"}),
         ("train_model", {"zoo/training.py", "zoo/build.py"}, {"transfer/loop.py", "zoo/anatomy.py"}),

@@ -27,7 +27,7 @@ from running import (
 )
 from test_page import check_team, pair_of
 
-from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
 from transfer_atlas.store.tables import read_metadata, read_table
 
 AFTER_A_NEW_TRANSFER = {
@@ -492,15 +492,15 @@ def test_the_atlas_page_shows_what_the_tables_of_the_study_say(finished, chromiu
     expected = read_table(finished / "results/small/recommend/expected.parquet")
     assert set(expected["student"]) <= set(tables_of(finished)["models"]["model"])
     page = (finished / "results/small/atlas.html").read_text()
-    answers = read_answers(str(finished / "results/small/predictions/evaluation"))
-    tables, _, _ = chromium(page, student=answers.models[0], teacher=answers.models[1])
-    assert [row[1] for row in tables["pair"][1:5]] == pair_of(answers, 0, 1, np.ones(len(answers.labels), bool))
+    predicted = read_zoo_predictions(str(finished / "results/small/predictions/evaluation"))
+    tables, _, _ = chromium(page, student=predicted.models[0], teacher=predicted.models[1])
+    assert [row[1] for row in tables["pair"][1:5]] == pair_of(predicted, 0, 1, np.ones(len(predicted.labels), bool))
     pairs = tables_of(finished)["complementarity"].set_index(["student", "teacher"])
     for line in tables["teachers"][1:]:
-        row = pairs.loc[(answers.models[0], line[0])]
+        row = pairs.loc[(predicted.models[0], line[0])]
         assert float(line[1]) == pytest.approx(100 * row["positive_flips"], abs=0.0051)
         assert float(line[5]) == pytest.approx(row["error_consistency"], abs=0.00051)
-    check_team(answers, tables["team"], 0)
+    check_team(predicted, tables["team"], 0)
 
 
 def test_a_model_that_cannot_be_built_ends_its_branch_or_is_left_out(finished):

@@ -77,7 +77,7 @@ def test_a_network_of_a_module_in_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     row = own_row(architecture="my_networks:tiny", kwargs={"classes": 4})
     assert build_model(row, 4, 8)(torch.zeros(2, 3, 8, 8)).shape == (2, 4)
-    with pytest.raises(InputError, match=r"model \S+: answers one image with \(1, 4\), but should with \(1, 5\)"):
+    with pytest.raises(InputError, match=r"model \S+: the output for one image is \(1, 4\), but should be \(1, 5\)"):
         build_model(row, 5, 8)
 
 

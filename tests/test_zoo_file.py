@@ -10,22 +10,22 @@ from test_page import study
 from transfer_atlas.complementarity.imported import import_predictions, write_predictions
 from transfer_atlas.complementarity.zoo_file import is_zoo_file, write_zoo_file
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import read_answers, read_images
+from transfer_atlas.logits.zoo_predictions import read_images, read_zoo_predictions
 
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "confidence")}
 
 
 def zoo(tmp_path, names=None, unsure=()):
     """Write the predictions of four models, one file each and all in one; returns (Imported, file)."""
-    answers, *_ = study(models=4, images=500)
-    confidence = np.random.default_rng(1).random(answers.prediction.shape, np.float32)
+    predicted, *_ = study(models=4, images=500)
+    confidence = np.random.default_rng(1).random(predicted.prediction.shape, np.float32)
     tables = tmp_path / "tables"
     tables.mkdir()
     for row in range(4):
         frame = {
             "image": [f"i{n:03d}" for n in range(500)],
-            "label": answers.labels,
-            "prediction": answers.prediction[row],
+            "label": predicted.labels,
+            "prediction": predicted.prediction[row],
         }
         if row not in unsure:
             frame["confidence"] = confidence[row]
@@ -35,7 +35,7 @@ def zoo(tmp_path, names=None, unsure=()):
         frame.to_parquet(tables / f"m{row}.t.parquet")
     imported = import_predictions(sorted(tables.glob("*.parquet")), COLUMNS, "fail")
     write_predictions(imported, tmp_path / "imported", {})
-    read = read_answers(str(tmp_path / "imported"))
+    read = read_zoo_predictions(str(tmp_path / "imported"))
     file = tmp_path / "zoo.parquet"
     write_zoo_file(read, read_images(str(tmp_path / "imported")), imported.classes, file)
     return imported, file

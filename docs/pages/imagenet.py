@@ -11,7 +11,7 @@ from format import of_row, percent, table, template
 
 from transfer_atlas.complementarity.accepted import accepted_matrix
 from transfer_atlas.complementarity.joint import grow_set
-from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
 from transfer_atlas.statistics import TOP_PERCENTS
 from transfer_atlas.store.tables import read_table
 
@@ -128,26 +128,26 @@ def extreme_ratios(pairs, largest, number=4):
     )
 
 
-def describe_set(answers, models):
+def describe_set(predicted, models):
     """Oracle, vote and choice by confidence of the most accurate network and those that add most."""
     best = models.loc[models["accuracy"].idxmax(), "model"]
-    grown = grow_set(answers, best, 8)
+    grown = grow_set(predicted, best, 8)
     shown = grown[["model", "accuracy", "oracle_accuracy", "vote_accuracy", "confidence_accuracy"]]
     shown = shown.assign(**{name: shown[name].map(percent) for name in shown.columns[1:]})
     return table(shown.set_axis(["added", "accuracy (%)", "oracle (%)", "vote (%)", "most confident (%)"], axis=1))
 
 
-def describe_unknown(answers, accepted):
+def describe_unknown(predicted, accepted):
     """Images that no network is right on, and of how many of these a prediction is accepted by ReaL."""
-    unknown = ~answers.correct.any(axis=0)
-    right, judged = accepted_matrix(answers, accepted)
+    unknown = ~predicted.correct.any(axis=0)
+    right, judged = accepted_matrix(predicted, accepted)
     return {
         "unknown": f"{unknown.sum():,}",
         "unknown_share": percent(unknown.mean()),
         "unknown_unlabelled": f"{(unknown & ~judged).sum():,}",
         "unknown_accepted": f"{(unknown & right.any(axis=0)).sum():,}",
         "unknown_left": f"{(unknown & judged & ~right.any(axis=0)).sum():,}",
-        "all_right": percent(answers.correct.all(axis=0).mean(), 1),
+        "all_right": percent(predicted.correct.all(axis=0).mean(), 1),
     }
 
 
@@ -155,7 +155,7 @@ def main():
     pairs, models = (read_table(RESULTS / f"{name}.parquet") for name in ("complementarity", "models"))
     kappa, ratio = pairs["error_consistency"], pairs["flips_over_expected"]
     sure = pairs["flips_over_expected_q"] < 0.05
-    answers = read_answers(str(RESULTS / "predictions/evaluation"))
+    predicted = read_zoo_predictions(str(RESULTS / "predictions/evaluation"))
     accepted = read_table(RESULTS / "accepted_labels.parquet")["accepted"].tolist()
     ranked = models.sort_values("accuracy", ascending=False)
     zoo = ranked.assign(
@@ -202,8 +202,8 @@ def main():
         accepted_low=percent(pairs["student_accepted"].min(), 0),
         accepted_middle=percent(pairs["student_accepted"].median(), 0),
         accepted_high=percent(pairs["student_accepted"].max(), 0),
-        grown=describe_set(answers, models),
-        **describe_unknown(answers, accepted),
+        grown=describe_set(predicted, models),
+        **describe_unknown(predicted, accepted),
         zoo=table(zoo[["model", "accuracy"]].rename(columns={"accuracy": "accuracy (%), standard error"})),
     )
     Path("docs/imagenet.md").write_text(filled)

@@ -1,4 +1,4 @@
-"""Answers made elsewhere, in place of images, zoo and logits.
+"""Predictions made elsewhere, in place of images, zoo and logits.
 
 INPUTS
     config["predictions"]["files"]  Parquet, CSV or tab-separated files

@@ -3,16 +3,16 @@
 from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.logits.answers import read_answers
+    from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
     from transfer_atlas.page.atlas import OF_PAIRS, build_page
     from transfer_atlas.store.files import save_text
     from transfer_atlas.store.tables import read_table
 
     inputs = snakemake.input
-    answers = read_answers(inputs.predictions)
+    predicted = read_zoo_predictions(inputs.predictions)
     # None for the tables that a study without transfers does not have
     deltas, expected = ([*map(read_table, paths), None][0] for paths in (inputs.deltas, inputs.expected))
     classes, models = read_table(inputs.classes), read_table(inputs.models)
     pairs = read_table(inputs.pairs, OF_PAIRS)
-    page = build_page(snakemake.params.study, answers, classes, models, pairs, deltas, expected)
+    page = build_page(snakemake.params.study, predicted, classes, models, pairs, deltas, expected)
     save_text(snakemake.output[0], page)

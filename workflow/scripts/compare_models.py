@@ -6,7 +6,7 @@ with logged(snakemake.log[0]):
     import numba
 
     from transfer_atlas.complementarity.pair_table import compare_in_chunks
-    from transfer_atlas.logits.answers import read_answers
+    from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
     from transfer_atlas.store.arrays import open_array
     from transfer_atlas.store.provenance import Provenance
     from transfer_atlas.store.tables import read_table, write_chunks, write_table
@@ -15,8 +15,8 @@ with logged(snakemake.log[0]):
     examples, same_network = snakemake.params.examples, snakemake.params.same_network
     inputs, outputs = snakemake.input, snakemake.output
     provenance = Provenance(examples=examples, same_network=same_network)
-    answers, embeddings = read_answers(inputs.predictions), open_array(inputs.embeddings[0])
+    predicted, embeddings = read_zoo_predictions(inputs.predictions), open_array(inputs.embeddings[0])
     accepted = read_table(inputs.accepted[0])["accepted"].tolist() if inputs.accepted else None
-    chunks, flips_by_class = compare_in_chunks(answers, embeddings, examples, same_network, accepted)
+    chunks, flips_by_class = compare_in_chunks(predicted, embeddings, examples, same_network, accepted)
     write_chunks(chunks, "complementarity", outputs.complementarity, provenance.record())
     write_table(flips_by_class, "flips_by_class", outputs.flips_by_class, provenance.record())

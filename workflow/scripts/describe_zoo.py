@@ -3,7 +3,7 @@
 from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
-    from transfer_atlas.logits.answers import read_correct
+    from transfer_atlas.logits.zoo_predictions import read_correct
     from transfer_atlas.store.provenance import Provenance
     from transfer_atlas.store.tables import write_table
     from transfer_atlas.zoo.anatomy import describe_zoo

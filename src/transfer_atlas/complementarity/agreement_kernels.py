@@ -5,7 +5,7 @@ from numba import njit, prange
 
 from transfer_atlas.complementarity.bits import popcount
 
-TILE = 16  # models a side: two tiles of float32 answers to CHUNK images stay in the L2 cache
+TILE = 16  # models a side: two tiles of float32 confidences of CHUNK images stay in the L2 cache
 CHUNK = 4096
 
 

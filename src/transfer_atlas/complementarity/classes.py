@@ -3,7 +3,7 @@
 import numpy as np
 
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.logits.answers import read_answers
+from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
 from transfer_atlas.store.arrays import open_array
 
 
@@ -13,20 +13,20 @@ def embed_classes(classes, confusions=None, predictions=None, text_model=None):
     Args:
         classes: the classes table.
         confusions: .npy files, float32 [classes, classes] of `logits.inference.ClassMeans`, one per model.
-        predictions: predictions tables, or their folder; for answers made elsewhere, whose softmax is unknown.
+        predictions: predictions tables, or their folder; for predictions made elsewhere, whose softmax is unknown.
         text_model: text encoder for the names of the classes, a local folder or a name on the hub.
 
     Returns:
         float32 [classes, dims].
 
     Raises:
-        InputError: as `embed_names` and `read_answers` do.
+        InputError: as `embed_names` and `read_zoo_predictions` do.
     """
     if text_model is not None:
         return embed_names(classes["name"], text_model)
     if confusions is not None:
         return mean_of_files(confusions)
-    return mean_predictions(read_answers(predictions), len(classes))
+    return mean_predictions(read_zoo_predictions(predictions), len(classes))
 
 
 def mean_of_files(paths):
@@ -39,19 +39,19 @@ def mean_of_files(paths):
     return (total / max(count, 1)).astype(np.float32)
 
 
-def mean_predictions(answers, classes):
+def mean_predictions(predicted, classes):
     """How often the models of a zoo predict each class, per class of the image.
 
     Args:
-        answers: logits.answers.Answers.
+        predicted: logits.zoo_predictions.ZooPredictions.
         classes: number of classes.
 
     Returns:
         float32 [classes, classes]; row c sums to 1, or to 0 without images.
     """
     counts = np.zeros(classes * classes)
-    for prediction in answers.prediction:
-        counts += np.bincount(answers.labels.astype(np.int64) * classes + prediction, minlength=classes * classes)
+    for prediction in predicted.prediction:
+        counts += np.bincount(predicted.labels.astype(np.int64) * classes + prediction, minlength=classes * classes)
     counts = counts.reshape(classes, classes)
     return (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).astype(np.float32)
 

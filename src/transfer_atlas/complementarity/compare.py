@@ -6,7 +6,7 @@ import pandas as pd
 from transfer_atlas.complementarity.imported import check_predictions
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.complementarity.prediction_arrays import Labels, row_ids, table_of
-from transfer_atlas.logits.answers import Answers
+from transfer_atlas.logits.zoo_predictions import ZooPredictions
 
 
 def compare(predictions, labels):
@@ -33,4 +33,6 @@ def compare(predictions, labels):
         name: np.stack([table[name].to_numpy(kind) for table in checked.predictions.values()])
         for name, kind in (("prediction", np.int32), ("confidence", np.float32))
     }
-    return compare_models(Answers(models, first["label"].to_numpy(), columns["prediction"], columns["confidence"]))
+    return compare_models(
+        ZooPredictions(models, first["label"].to_numpy(), columns["prediction"], columns["confidence"])
+    )

@@ -72,13 +72,13 @@ class PairCounts:
         }
 
 
-def count_pairs(answers, embeddings=None, same_network=(), accepted=None):
+def count_pairs(predicted, embeddings=None, same_network=(), accepted=None):
     """Count everything that the complementarity table needs, for all ordered pairs.
 
     Positive flips are the images that the student gets wrong and the teacher right.
 
     Args:
-        answers: Answers of at least one model.
+        predicted: ZooPredictions of at least one model.
         embeddings: float [classes, dims], one row per class, or None; cosines of rows are class similarities.
         same_network: groups of models that are one network, as in the config.
         accepted: lists of the classes that count as right, as many as images; None where only the label does.
@@ -87,32 +87,32 @@ def count_pairs(answers, embeddings=None, same_network=(), accepted=None):
         PairCounts.
 
     Raises:
-        InputError: a model of `same_network` that has no answers, or that is named twice.
+        InputError: a model of `same_network` that has no predictions, or that is named twice.
     """
-    images_of_class = answers.images_of_class
+    images_of_class = predicted.images_of_class
     classes = len(images_of_class)
-    packed = flip_kernels.pack_by_class(answers.correct, answers.labels, classes)
+    packed = flip_kernels.pack_by_class(predicted.correct, predicted.labels, classes)
     k = np.arange(images_of_class.max() + 1, dtype=float)
     flips, entropy, top_classes = flip_kernels.count_flips(*packed, xlogy(k, k), np.array(TOP_PERCENTS, dtype=np.int64))
-    null = difficulty_null(answers.correct, flips)
+    null = difficulty_null(predicted.correct, flips)
     return PairCounts(
-        models=list(answers.models),
-        images=len(answers.labels),
+        models=list(predicted.models),
+        images=len(predicted.labels),
         classes=int((images_of_class > 0).sum()),
-        right=answers.correct.sum(axis=1),
+        right=predicted.correct.sum(axis=1),
         flips=flips,
         entropy=entropy,
         top_classes=top_classes,
-        same=agreement_kernels.count_same(answers.prediction),
-        chosen=_count_confident_choice(answers),
-        similarity=_relative_similarity(packed, top_classes, embeddings, answers),
+        same=agreement_kernels.count_same(predicted.prediction),
+        chosen=_count_confident_choice(predicted),
+        similarity=_relative_similarity(packed, top_classes, embeddings, predicted),
         expected_flips=null.expected,
         expected_flips_error=null.error,
         expected_flips_q=null.q,
         null_quantile=null.quantile,
-        difference_q=_difference_q(flips, len(answers.labels)),
-        network=_number_networks(answers.models, same_network),
-        **_count_accepted(answers, accepted),
+        difference_q=_difference_q(flips, len(predicted.labels)),
+        network=_number_networks(predicted.models, same_network),
+        **_count_accepted(predicted, accepted),
     )
 
 
@@ -125,14 +125,14 @@ def _difference_q(flips, images):
     return q
 
 
-def _relative_similarity(packed, top_classes, embeddings, answers):
+def _relative_similarity(packed, top_classes, embeddings, predicted):
     """Mean cosines among the top classes over the mean of all classes that have images, less 1; None without embeddings."""
     if embeddings is None:
         return None
-    images_of_class = answers.images_of_class
+    images_of_class = predicted.images_of_class
     unit = unit_rows(embeddings[: len(images_of_class)])
-    if len(answers.models) ** 2 * unit.size > EXACT_UP_TO and can_be_rounded(images_of_class):
-        difficulty = np.bincount(answers.labels, weights=answers.correct.mean(axis=0))
+    if len(predicted.models) ** 2 * unit.size > EXACT_UP_TO and can_be_rounded(images_of_class):
+        difficulty = np.bincount(predicted.labels, weights=predicted.correct.mean(axis=0))
         cosines = rounded_mean_cosines(*packed, top_classes, unit, np.argsort(difficulty, kind="stable"))
     else:
         blocks = similarity_kernels.block_embeddings(unit)
@@ -140,12 +140,12 @@ def _relative_similarity(packed, top_classes, embeddings, answers):
     return cosines / mean_cosine(unit[images_of_class > 0]) - 1
 
 
-def _count_accepted(answers, accepted):
+def _count_accepted(predicted, accepted):
     """Fields of PairCounts on images that have accepted labels; none without."""
     if accepted is None:
         return {}
-    right_too, judged = accepted_matrix(answers, accepted)
-    right, wrong = (pack_bits(bits & judged) for bits in (answers.correct, ~answers.correct))
+    right_too, judged = accepted_matrix(predicted, accepted)
+    right, wrong = (pack_bits(bits & judged) for bits in (predicted.correct, ~predicted.correct))
     too, neither = (pack_bits(bits & judged) for bits in (right_too, ~right_too))
     return {
         "accepted_images": int(judged.sum()),
@@ -161,13 +161,13 @@ def _number_networks(models, same_network):
     return np.array([models.index(first.get(model, model)) for model in models])
 
 
-def _count_confident_choice(answers):
+def _count_confident_choice(predicted):
     """NaN where one of the two has given no confidence."""
-    known = np.flatnonzero(~np.isnan(answers.confidence).any(axis=1))
-    chosen = np.full((len(answers.models),) * 2, np.nan)
+    known = np.flatnonzero(~np.isnan(predicted.confidence).any(axis=1))
+    chosen = np.full((len(predicted.models),) * 2, np.nan)
     if len(known):
-        signed = np.empty((len(known), len(answers.labels)), np.float32)
+        signed = np.empty((len(known), len(predicted.labels)), np.float32)
         for row, model in enumerate(known):  # one by one: no further copy of the whole zoo
-            signed[row] = np.where(answers.correct[model], answers.confidence[model], -answers.confidence[model])
+            signed[row] = np.where(predicted.correct[model], predicted.confidence[model], -predicted.confidence[model])
         chosen[np.ix_(known, known)] = agreement_kernels.count_confident_choice(signed)
     return chosen

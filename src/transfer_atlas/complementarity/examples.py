@@ -27,7 +27,7 @@ def choose_examples(pairs, rules):
             unknown = [model for model in rule if model not in set(pairs["student"])]
             if unknown:
                 raise InputError(
-                    f"complementarity.examples.{name}: model '{unknown[0]}' has no answers"
+                    f"complementarity.examples.{name}: model '{unknown[0]}' has no predictions"
                     + did_you_mean(unknown[0], pairs["student"].unique())
                 )
             examples[name] = tuple(rule)
@@ -37,22 +37,25 @@ def choose_examples(pairs, rules):
     return examples
 
 
-def count_flips_by_class(answers, examples):
+def count_flips_by_class(predicted, examples):
     """Positive flips of a few pairs, class by class.
 
     Args:
-        answers: Answers.
+        predicted: ZooPredictions.
         examples: dict of name to (student, teacher), of `choose_examples`.
 
     Returns:
         DataFrame of the flips_by_class table: every class that has images, in the order of class ids.
     """
-    images_of_class = answers.images_of_class
+    images_of_class = predicted.images_of_class
     classes = np.flatnonzero(images_of_class)
     tables = []
     for name, (student, teacher) in examples.items():
-        wrong, right = ~answers.correct[answers.models.index(student)], answers.correct[answers.models.index(teacher)]
-        flips = np.bincount(answers.labels[wrong & right], minlength=len(images_of_class))[classes]
+        wrong, right = (
+            ~predicted.correct[predicted.models.index(student)],
+            predicted.correct[predicted.models.index(teacher)],
+        )
+        flips = np.bincount(predicted.labels[wrong & right], minlength=len(images_of_class))[classes]
         tables.append(
             pd.DataFrame(
                 {

@@ -33,8 +33,8 @@ def pack_by_class(correct, labels, classes):
     bits[place] = True
     taken = pack_bits(bits[None])[0]
     right = np.empty((len(correct), len(taken)), dtype=np.uint64)
-    for row, answers in enumerate(correct):  # row by row: no unpacked copy of the whole zoo
-        bits[place] = answers
+    for row, of_model in enumerate(correct):  # row by row: no unpacked copy of the whole zoo
+        bits[place] = of_model
         right[row] = pack_bits(bits[None])[0]
     return right, ~right & taken, first_word
 

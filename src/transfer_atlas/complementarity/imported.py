@@ -1,4 +1,4 @@
-"""Answers made elsewhere, taken over into the project's own tables. Needs no torch."""
+"""Predictions made elsewhere, taken over into the project's own tables. Needs no torch."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import pandas as pd
 from transfer_atlas.complementarity.class_names import check_shared_class, decide_classes, describe_impossible, to_text
 from transfer_atlas.complementarity.prediction_files import REQUIRED, read_models
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.answers import describe_difference, describe_other_set
+from transfer_atlas.logits.zoo_predictions import describe_difference, describe_other_set
 from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.statistics import accuracy_standard_error
 from transfer_atlas.store.tables import fingerprint, write_excluded, write_table
@@ -51,7 +51,7 @@ def import_predictions(files, columns, on_error, labels=None, image_pattern=None
         files: Parquet, delimited text, JSON lines or NumPy arrays: one per model and named after it, or with a column for
             the model.
         columns: dict of our column names (model, image, label, prediction, label_probability, confidence) to theirs.
-        on_error: `fail` or `exclude`, for models whose answers cannot be used.
+        on_error: `fail` or `exclude`, for models whose predictions cannot be used.
         labels: file of the labels, a table with image and label or an array; None where the files have them.
         image_pattern: regular expression whose group is the id of an image in the column `image`; None for all of it.
 
@@ -78,23 +78,23 @@ def check_predictions(tables, on_error):
     Raises:
         InputError: as in `import_predictions`.
     """
-    answers, faults = {}, {}
+    predicted, faults = {}, {}
     for model, frame, source in tables:
         check_model_name(model, source)
-        if model in answers or model in faults:
+        if model in predicted or model in faults:
             raise InputError(f"{source}: model '{model}' was given before; every model needs a name of its own")
         try:
-            answers[model] = _check_rows(frame)
+            predicted[model] = _check_rows(frame)
         except InputError as error:
             faults[model] = f"{error} ({source})"
-    faults |= _apply_classes(answers)
-    faults |= _compare_image_sets({model: frame for model, frame in answers.items() if model not in faults})
+    faults |= _apply_classes(predicted)
+    faults |= _compare_image_sets({model: frame for model, frame in predicted.items() if model not in faults})
     if faults and on_error == "fail":
         model, fault = next(iter(faults.items()))
         raise InputError(f"model {model}: {fault}; mend it, or leave such models out with on_error: exclude")
-    kept = {model: answers[model] for model in sorted(answers) if model not in faults}
+    kept = {model: predicted[model] for model in sorted(predicted) if model not in faults}
     if len(kept) < 2:
-        given = f"{len(kept)} of {len(answers | faults)} models"
+        given = f"{len(kept)} of {len(predicted | faults)} models"
         raise InputError(f"{given} have predictions that can be used; a comparison needs two")
     return _number_classes(kept, faults)
 
@@ -156,13 +156,13 @@ def _refuse(frame, bad, what):
         raise InputError(f"row {row}, image '{frame['image'][row]}': {what}")
 
 
-def _apply_classes(answers):
+def _apply_classes(predicted):
     """Turn the texts of all models into classes, in place; returns the faults of models that share none with their labels."""
     texts = {
-        text for frame in answers.values() for name in ("label", "prediction") for text in frame[name].cat.categories
+        text for frame in predicted.values() for name in ("label", "prediction") for text in frame[name].cat.categories
     }
     classes, faults = decide_classes(texts), {}
-    for model, frame in answers.items():
+    for model, frame in predicted.items():
         for name in ("label", "prediction"):
             of_category = pd.Series([classes[text] for text in frame[name].cat.categories], dtype=object)
             codes, categories = pd.factorize(of_category, sort=True)
@@ -174,16 +174,16 @@ def _apply_classes(answers):
     return faults
 
 
-def _compare_image_sets(answers):
+def _compare_image_sets(predicted):
     """Faults of the models whose images or labels differ from those of most models."""
-    prints = {model: fingerprint(frame["image"], _codes_of_labels(frame)) for model, frame in answers.items()}
+    prints = {model: fingerprint(frame["image"], _codes_of_labels(frame)) for model, frame in predicted.items()}
     if not prints:
         return {}
     majority = Counter(prints.values()).most_common(1)[0][0]
-    reference = next(answers[model] for model, found in prints.items() if found == majority)
+    reference = next(predicted[model] for model, found in prints.items() if found == majority)
     reference = reference[["image", "label"]].astype(str)
     return {
-        model: describe_difference(answers[model][["image", "label"]].astype(str), reference)
+        model: describe_difference(predicted[model][["image", "label"]].astype(str), reference)
         + describe_other_set(model, prints)
         for model, found in prints.items()
         if found != majority
@@ -197,9 +197,9 @@ def _codes_of_labels(frame):
     return hashes[frame["label"].cat.codes.to_numpy()]
 
 
-def _number_classes(answers, faults):
+def _number_classes(predicted, faults):
     """Number the classes that occur, for all models alike, and build the tables."""
-    columns = [frame[name] for frame in answers.values() for name in ("label", "prediction")]
+    columns = [frame[name] for frame in predicted.values() for name in ("label", "prediction")]
     occurring = sorted({name for column in columns for name in column.cat.categories})
     numbers, place = len(occurring), {name: number for number, name in enumerate(occurring)}
     names = None if occurring == list(range(numbers)) else list(map(str, occurring))
@@ -215,7 +215,7 @@ def _number_classes(answers, faults):
                 **{name: frame.get(name, np.nan) for name in PROBABILITIES},
             }
         )
-        for number, (model, frame) in enumerate(answers.items())
+        for number, (model, frame) in enumerate(predicted.items())
     }
     classes = pd.DataFrame(
         {"class": np.arange(numbers), "name": names, "images": np.bincount(label, minlength=numbers)}
@@ -225,7 +225,7 @@ def _number_classes(answers, faults):
 
 
 def _describe_models(predictions, faults):
-    """The models table of answers made elsewhere: accuracy, exclusions and remarks; of the networks nothing is known."""
+    """The models table of predictions made elsewhere: accuracy, exclusions and remarks; of the networks nothing is known."""
     rows = []
     for model, table in predictions.items():
         accuracy = table["correct"].mean()

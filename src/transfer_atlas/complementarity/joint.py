@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 
-def grow_set(answers, first, size):
+def grow_set(predicted, first, size):
     """Add, one after another, the model that is right on most images that no earlier one is right on.
 
     Args:
-        answers: Answers.
+        predicted: ZooPredictions.
         first: name of the model to begin with.
         size: number of models at most.
 
@@ -16,21 +16,21 @@ def grow_set(answers, first, size):
         DataFrame with one row per step: model, its accuracy, and the accuracies of the models so far together:
         oracle_accuracy (at least one is right), vote_accuracy (the class that most predict; of equal ones that of the
         model that came first) and confidence_accuracy (the class of the most confident; NaN without confidences). Of models
-        that add equally much the first in the order of `answers` is added.
+        that add equally much the first in the order of `predicted` is added.
     """
-    correct, chosen = answers.correct, [answers.models.index(first)]
+    correct, chosen = predicted.correct, [predicted.models.index(first)]
     known, rows = correct[chosen[0]].copy(), []
     while True:
         rows.append(
             {
-                "model": answers.models[chosen[-1]],
+                "model": predicted.models[chosen[-1]],
                 "accuracy": correct[chosen[-1]].mean(),
                 "oracle_accuracy": known.mean(),
-                "vote_accuracy": (_vote(answers.prediction[chosen]) == answers.labels).mean(),
-                "confidence_accuracy": _confident(correct[chosen], answers.confidence[chosen]),
+                "vote_accuracy": (_vote(predicted.prediction[chosen]) == predicted.labels).mean(),
+                "confidence_accuracy": _confident(correct[chosen], predicted.confidence[chosen]),
             }
         )
-        if len(chosen) == min(size, len(answers.models)):
+        if len(chosen) == min(size, len(predicted.models)):
             return pd.DataFrame(rows)
         added = (correct & ~known).sum(axis=1)
         added[chosen] = -1

@@ -41,16 +41,16 @@ def tabulate_chunks(counts, rows=200_000):
             yield part
 
 
-def compare_models(answers, embeddings=None, same_network=(), accepted=None):
+def compare_models(predicted, embeddings=None, same_network=(), accepted=None):
     """The whole complementarity table; arguments as in `count_pairs`."""
-    return tabulate_pairs(count_pairs(answers, embeddings, same_network, accepted))
+    return tabulate_pairs(count_pairs(predicted, embeddings, same_network, accepted))
 
 
-def compare_in_chunks(answers, embeddings, examples, same_network=(), accepted=None):
+def compare_in_chunks(predicted, embeddings, examples, same_network=(), accepted=None):
     """Compare all ordered pairs with the memory of a part of their table.
 
     Args:
-        answers: Answers.
+        predicted: ZooPredictions.
         embeddings: as in `count_pairs`.
         examples: rules of the example pairs, as in `choose_examples`.
         same_network: as in `count_pairs`.
@@ -62,9 +62,9 @@ def compare_in_chunks(answers, embeddings, examples, same_network=(), accepted=N
     Raises:
         InputError: as `choose_examples` and `count_pairs` do.
     """
-    counts = count_pairs(answers, embeddings, same_network, accepted)
+    counts = count_pairs(predicted, embeddings, same_network, accepted)
     return tabulate_chunks(counts), count_flips_by_class(
-        answers, choose_examples(accuracy_differences(counts), examples)
+        predicted, choose_examples(accuracy_differences(counts), examples)
     )
 
 

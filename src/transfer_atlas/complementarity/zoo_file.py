@@ -15,25 +15,25 @@ from transfer_atlas.store.files import atomic
 KIND = {b"transfer_atlas_zoo": b"1"}  # the version of the format
 
 
-def write_zoo_file(answers, images, classes, path):
+def write_zoo_file(predicted, images, classes, path):
     """Write the predictions of all models as one file.
 
     Args:
-        answers: Answers.
+        predicted: ZooPredictions.
         images: ids of the images, in their order.
         classes: the classes table; where classes have names, these stand in the file.
         path: where to write.
     """
     names = None if classes["name"].isna().any() else classes["name"].to_numpy(object)
-    arrays = {"image": pa.array(images, pa.string()), "label": _classes(answers.labels, names)}
-    arrays["prediction"] = _struct(answers.models, [_classes(row, names) for row in answers.prediction])
-    known = [row for row, confidence in enumerate(answers.confidence) if not np.isnan(confidence).any()]
+    arrays = {"image": pa.array(images, pa.string()), "label": _classes(predicted.labels, names)}
+    arrays["prediction"] = _struct(predicted.models, [_classes(row, names) for row in predicted.prediction])
+    known = [row for row, confidence in enumerate(predicted.confidence) if not np.isnan(confidence).any()]
     if known:
-        confidences = [pa.array(answers.confidence[row], pa.float32()) for row in known]
-        arrays["confidence"] = _struct([answers.models[row] for row in known], confidences)
+        confidences = [pa.array(predicted.confidence[row], pa.float32()) for row in known]
+        arrays["confidence"] = _struct([predicted.models[row] for row in known], confidences)
     table = pa.table(arrays).replace_schema_metadata(KIND)
-    floats = [f"confidence.{answers.models[row]}" for row in known]
-    dictionary = ["image", "label", *(f"prediction.{model}" for model in answers.models)]
+    floats = [f"confidence.{predicted.models[row]}" for row in known]
+    dictionary = ["image", "label", *(f"prediction.{model}" for model in predicted.models)]
     with atomic(path) as partial:
         pq.write_table(
             table,

@@ -38,8 +38,8 @@ def write_predictions(folder):
         InputError: a repository is not there and cannot be cloned, or is at another commit.
     """
     folder = Path(folder)
-    answers, labels, reassessed = (take_repository(folder, name) for name in REPOSITORIES)
-    for name, table in convert(answers, labels):
+    predictions, labels, reassessed = (take_repository(folder, name) for name in REPOSITORIES)
+    for name, table in convert(predictions, labels):
         table.to_parquet(folder / f"{name}.parquet", index=False)
     (folder / "accepted").mkdir(exist_ok=True)
     convert_real_labels(reassessed / "real.json").to_parquet(folder / "accepted/real_labels.parquet", index=False)
@@ -65,14 +65,14 @@ def _git(*command):
     return subprocess.run(["git", *command], capture_output=True, text=True, check=False)
 
 
-def convert(answers, labels):
+def convert(predictions, labels):
     """Yield (network, DataFrame with image, label, prediction and confidence) from the two repositories.
 
     The order of the arrays is that of torchvision's ImageFolder: by class, then by file name. Their five columns are not
     sorted, so that the prediction is the class with the largest probability.
 
     Args:
-        answers: folder with <framework>_imagenet/<network>_<framework>_imagenet_top5preds.npy and ..._top5probs.npy.
+        predictions: folder with <framework>_imagenet/<network>_<framework>_imagenet_top5preds.npy and ..._top5probs.npy.
         labels: folder with original_test_labels/ and resources/.
 
     Raises:
@@ -86,11 +86,11 @@ def convert(answers, labels):
     found = [
         (path, framework)
         for framework in FRAMEWORKS
-        for path in sorted((Path(answers) / f"{framework}_imagenet").glob("*_top5preds.npy"))
+        for path in sorted((Path(predictions) / f"{framework}_imagenet").glob("*_top5preds.npy"))
     ]
     if not found:
         raise InputError(
-            f"{answers}: has no *_imagenet/*_top5preds.npy; it should be {REPOSITORIES['benchmarking-keras-pytorch'][0]}"
+            f"{predictions}: has no *_imagenet/*_top5preds.npy; it should be {REPOSITORIES['benchmarking-keras-pytorch'][0]}"
         )
     for path, framework in found:
         classes, probabilities = np.load(path), np.load(str(path).replace("top5preds", "top5probs"))

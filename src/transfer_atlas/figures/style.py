@@ -95,7 +95,7 @@ def half_interval(values):
 
 
 def far_controls(rows, by):
-    """Controls that lose so much (answers that know nothing) that an axis for them would flatten all others.
+    """Controls that lose so much (`random`, for example) that an axis for them would flatten all others.
 
     Args:
         rows: transfers, with gain and loss.

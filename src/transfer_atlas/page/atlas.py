@@ -19,12 +19,12 @@ MISSING = np.iinfo(np.uint16).max  # of a stored share
 PARTS = ("atlas.css", "bits.js", "pairs.js", "drawing.js", "atlas.js")
 
 
-def build_page(study, answers, classes, models, pairs, deltas=None, expected=None):
+def build_page(study, predicted, classes, models, pairs, deltas=None, expected=None):
     """Write the page of a study: correctness of all models, packed, and the script that compares them.
 
     Args:
         study: its name.
-        answers: Answers of all compared models.
+        predicted: ZooPredictions of all compared models.
         classes: the classes table.
         models: the models table.
         pairs: columns OF_PAIRS of the complementarity table.
@@ -34,31 +34,31 @@ def build_page(study, answers, classes, models, pairs, deltas=None, expected=Non
     Returns:
         HTML, a text; it loads nothing, and works from a file without a network.
     """
-    slots, starts = _slots(answers.labels, answers.correct.sum(axis=0), len(classes))
+    slots, starts = _slots(predicted.labels, predicted.correct.sum(axis=0), len(classes))
     facts = {
         "study": study,
-        "images": len(answers.labels),
+        "images": len(predicted.labels),
         "starts": starts,
         "classes": [{"name": name, "images": int(images)} for name, images in _named(classes)],
-        "models": _describe(answers, models),
+        "models": _describe(predicted, models),
         "deltas": _of_pairs(
-            answers.models, deltas, ["method", "student", "teacher", "delta", "delta_low", "delta_high"]
+            predicted.models, deltas, ["method", "student", "teacher", "delta", "delta_low", "delta_high"]
         ),
-        "expected": _of_pairs(answers.models, expected, EXPECTED),
+        "expected": _of_pairs(predicted.models, expected, EXPECTED),
     }
-    arrays = {"correct": _packed(answers.correct, slots, starts[-1])}
+    arrays = {"correct": _packed(predicted.correct, slots, starts[-1])}
     if pairs["flips_over_expected"].notna().any():
-        arrays["expected"] = _ratios(answers.models, pairs)
+        arrays["expected"] = _ratios(predicted.models, pairs)
     if pairs["accepted_flips"].notna().any():
-        shares = [_of_all(answers.models, pairs, name) for name in ("accepted_flips", "student_accepted")]
+        shares = [_of_all(predicted.models, pairs, name) for name in ("accepted_flips", "student_accepted")]
         arrays["accepted"] = np.nan_to_num(np.rint(np.stack(shares) * SHARE_STEPS), nan=MISSING).astype("<u2")
-    if len(answers.models) > COUNTED_BY_PAGE:
-        arrays["both"] = _joint_counts(answers, pairs)
-    if answers.prediction.size <= MOST_PREDICTIONS:
-        arrays["predictions"] = _in_slots(answers.prediction, slots, starts[-1], np.uint16)
-        if not np.isnan(answers.confidence).any():
-            kind = np.uint8 if len(answers.models) <= 256 else np.uint16
-            arrays["ranks"] = _in_slots(_ranks(answers.confidence), slots, starts[-1], kind)
+    if len(predicted.models) > COUNTED_BY_PAGE:
+        arrays["both"] = _joint_counts(predicted, pairs)
+    if predicted.prediction.size <= MOST_PREDICTIONS:
+        arrays["predictions"] = _in_slots(predicted.prediction, slots, starts[-1], np.uint16)
+        if not np.isnan(predicted.confidence).any():
+            kind = np.uint8 if len(predicted.models) <= 256 else np.uint16
+            arrays["ranks"] = _in_slots(_ranks(predicted.confidence), slots, starts[-1], kind)
     return _fill_in(facts, arrays)
 
 
@@ -107,11 +107,11 @@ def _ranks(confidence):
     return ranks
 
 
-def _joint_counts(answers, pairs):
+def _joint_counts(predicted, pairs):
     """Images that both models of a pair predict correctly, of all pairs above the diagonal, row by row."""
-    images, upper = len(answers.labels), np.triu_indices(len(answers.models), 1)
-    flips = np.rint(_of_all(answers.models, pairs, "positive_flips")[upper] * images).astype(np.int64)
-    both = answers.correct.sum(axis=1)[upper[1]] - flips
+    images, upper = len(predicted.labels), np.triu_indices(len(predicted.models), 1)
+    flips = np.rint(_of_all(predicted.models, pairs, "positive_flips")[upper] * images).astype(np.int64)
+    both = predicted.correct.sum(axis=1)[upper[1]] - flips
     return both.astype("<u2" if images < 65536 else "<u4")
 
 
@@ -146,11 +146,11 @@ def _named(classes):
     return zip(names, classes["images"], strict=True)
 
 
-def _describe(answers, models):
-    described = models.set_index("model").reindex(answers.models)
+def _describe(predicted, models):
+    described = models.set_index("model").reindex(predicted.models)
     columns = [name for name in ("family", "parameters", "macs") if name in described]
     table = described[columns].astype(object).where(described[columns].notna(), None)
-    return [{"name": name, **row} for name, row in zip(answers.models, table.to_dict("records"), strict=True)]
+    return [{"name": name, **row} for name, row in zip(predicted.models, table.to_dict("records"), strict=True)]
 
 
 def _of_pairs(models, table, columns):

@@ -60,7 +60,7 @@ def _checksum(metadata, schema):
 
 
 def write_excluded(table, path, reason, provenance=None):
-    """Write `table` without rows in place of a model's answers; every later stage passes over the model.
+    """Write `table` without rows in place of a model's results; every later stage passes over the model.
 
     Args:
         table: name of the table.

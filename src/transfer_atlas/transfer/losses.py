@@ -112,7 +112,7 @@ def shuffled_rows(images):
 def log_odds(logits, kind, labels):
     """Log-odds of the label (kind label) or of the prediction (kind max), float32 [images].
 
-    They order answers as the probabilities do, and go on to do so where probabilities round to 1.
+    They order logits as the probabilities do, and go on to do so where probabilities round to 1.
     """
     chosen = labels if kind == "label" else logits.argmax(dim=1)
     others = logits.scatter(1, chosen[:, None], -torch.inf)

@@ -86,7 +86,7 @@ def _check_output(model, classes, input_size):
     except (AssertionError, RuntimeError, ValueError) as error:
         raise InputError(f"cannot take an RGB image of {input_size} x {input_size} pixels: {one_line(error)}") from None
     if found != (1, classes):
-        raise InputError(f"answers one image with {found}, but should with (1, {classes})")
+        raise InputError(f"the output for one image is {found}, but should be (1, {classes})")
 
 
 def logits_of(output):

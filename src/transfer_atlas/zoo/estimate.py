@@ -48,7 +48,7 @@ def _table(rows, geometries, sides, images, views, classes, top, trainings):
     anatomy = {model: dissect(row, classes, geometries[model]["input_size"])[1] for model, row in rows.items()}
     macs = {model: parts.macs for model, parts in anatomy.items()}
     fetched = [parts.parameters for model, parts in anatomy.items() if rows[model]["weights"] == "hub"]
-    answers = images["evaluation"] + views * images["transfer"]
+    passes = images["evaluation"] + views * images["transfer"]
     pixels = sum((images["evaluation"] + images["transfer"]) * 3 * side**2 for side in sides)
     steps = Counter()
     for student, epochs, share in trainings:
@@ -57,10 +57,10 @@ def _table(rows, geometries, sides, images, views, classes, top, trainings):
         {
             "stage": ["weights of the hub", "decoded images", "logits", "transfers"],
             "jobs": [len(fetched), 2 * len(sides), len(rows), len(trainings)],
-            "GB": [4 * sum(fetched) / 1e9, pixels / 1e9, len(rows) * answers * _bytes(classes, top) / 1e9, 0.0],
+            "GB": [4 * sum(fetched) / 1e9, pixels / 1e9, len(rows) * passes * _bytes(classes, top) / 1e9, 0.0],
             "hours": [
                 *[float("nan")] * 2,
-                _hours(sum(macs.values()) * answers),
+                _hours(sum(macs.values()) * passes),
                 _hours(sum(macs[student] * count for student, count in steps.items())),
             ],
         }

@@ -19,7 +19,7 @@ def features_and_logits(model, pixels):
 
 
 class Features(nn.Module):
-    """A network that answers with its features in place of logits."""
+    """A network whose output is its features in place of logits."""
 
     def __init__(self, model):
         super().__init__()

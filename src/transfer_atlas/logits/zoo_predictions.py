@@ -1,4 +1,4 @@
-"""What all models answered, read together. Needs no torch."""
+"""The predictions of all models, read together. Needs no torch."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +13,8 @@ from transfer_atlas.store.tables import exclusion, read_arrays, read_metadata, r
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What all models answered to the same images.
+class ZooPredictions:
+    """Predictions of all models on the same images.
 
     Attributes:
         models: names.
@@ -39,17 +39,17 @@ class Answers:
         return np.bincount(self.labels)
 
 
-def read_answers(paths):
+def read_zoo_predictions(paths):
     """Read the predictions tables of all models that are not excluded.
 
     Args:
         paths: predictions tables, one per model and named after it, or the folder that holds them.
 
     Returns:
-        Answers, in the order of `paths`.
+        ZooPredictions, in the order of `paths`.
 
     Raises:
-        InputError: fewer than two models, or a model that answered other images or labels than most others.
+        InputError: fewer than two models, or a model whose images or labels are not those of most others.
     """
     paths = [path for path in _tables_in(paths) if exclusion(path) is None]
     if len(paths) < 2:
@@ -66,7 +66,7 @@ def read_answers(paths):
 
     with ThreadPoolExecutor() as pool:
         prediction = np.stack(list(pool.map(read_row, range(len(paths)))))
-    return Answers([path.stem for path in paths], labels, prediction, confidence)
+    return ZooPredictions([path.stem for path in paths], labels, prediction, confidence)
 
 
 def _tables_in(paths):
@@ -74,7 +74,7 @@ def _tables_in(paths):
 
 
 def read_images(paths):
-    """Series of the ids of the images, in their order; arguments as in `read_answers`."""
+    """Series of the ids of the images, in their order; arguments as in `read_zoo_predictions`."""
     return next(read_table(path, ["image"])["image"] for path in _tables_in(paths) if exclusion(path) is None)
 
 
