@@ -144,6 +144,25 @@ def test_files_and_functions_stay_short():
         assert path.read_text().count("\n") <= 130, path
 
 
+# replaced by what CONTRIBUTING.md, "Words", calls logits, predictions and loss
+RETIRED = r"\b(answers?|answered|objectives?)\b"
+# the squeue of Slurm that answers, and a column of the tables that has kept its name
+STILL_THERE = r"squeue|epoch_objective|[\"|] ?objective"
+
+
+def test_retired_words_are_gone():
+    """In the package's code and docstrings, and in what people read."""
+    files = [*(ROOT / "src/transfer_atlas").rglob("*.py"), ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    files += [ROOT / "CONTRIBUTING.md", ROOT / "config/README.md", *(ROOT / "workflow").rglob("*.rst")]
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in files
+        for line in path.read_text().splitlines()
+        if re.search(RETIRED, line, flags=re.I) and not re.search(STILL_THERE, line)
+    ]
+    assert found == []
+
+
 def test_a_digest_of_code_ignores_words_and_sees_numbers(tmp_path):
     path = tmp_path / "m.py"
     digests = []

@@ -21,11 +21,11 @@ def contrast_of(spec, labels, student_features, teacher_features):
         Module of the student's features [batch, any], the teacher's [batch, teacher_features] and the rows of the images,
         int [batch], to float32 [batch] in nats.
     """
-    how = spec.contrast
-    if how["loss"] == "cd":
-        return Relations(how["temperature"])
+    contrast = spec.contrast
+    if contrast["loss"] == "cd":
+        return Relations(contrast["temperature"])
     torch.manual_seed(spec.order_seed)
-    options = {name: how[name] for name in ("features", "negatives", "temperature", "momentum")}
+    options = {name: contrast[name] for name in ("features", "negatives", "temperature", "momentum")}
     return MemoryContrast(student_features, teacher_features, np.asarray(labels), **options)
 
 

@@ -61,7 +61,7 @@ def _from_hub(repository, revision):
 
     try:
         return hf_hub_download(repository, FILES[0], revision=revision)
-    except LocalEntryNotFoundError:  # not the hub's answer: there is no hub
+    except LocalEntryNotFoundError:  # the hub was not reached at all
         raise
     except EntryNotFoundError:
         return hf_hub_download(repository, FILES[1], revision=revision)

@@ -78,19 +78,19 @@ def train_model(model, pixels, labels, recipe, device):
         optimizer, max_lr=recipe.lr, epochs=recipe.epochs, steps_per_epoch=batches_per_epoch, pct_start=0.2
     )
     for epoch in range(recipe.epochs):
-        order, objectives = generator.permutation(len(labels)), []
+        order, losses = generator.permutation(len(labels)), []
         steps = tqdm(np.array_split(order, batches_per_epoch), desc=f"epoch {epoch + 1}/{recipe.epochs}", mininterval=2)
         for batch in steps:
             images = torch.from_numpy(augment(pixels[batch], recipe, generator))
             logits = logits_of(model(to_input(images)))  # [batch, classes]
             here = labels[batch].to(device)
-            objective = functional.cross_entropy(logits, here, label_smoothing=recipe.label_smoothing)
+            loss = functional.cross_entropy(logits, here, label_smoothing=recipe.label_smoothing)
             optimizer.zero_grad()
-            objective.backward()
+            loss.backward()
             optimizer.step()
             schedule.step()
-            objectives.append(objective.detach())
-        print(f"epoch {epoch + 1}: mean cross-entropy {torch.stack(objectives).mean():.4f}")
+            losses.append(loss.detach())
+        print(f"epoch {epoch + 1}: mean cross-entropy {torch.stack(losses).mean():.4f}")
     return model.eval()
 
 
