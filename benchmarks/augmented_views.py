@@ -3,14 +3,12 @@
 Both flip, distort colours and take colours away as config/imagenet.yaml says, on the same 224-pixel images, in turns.
 """
 
-import time
-from statistics import median
-
 import numpy as np
 import pandas as pd
 import torch
 import yaml
 from torchvision.transforms import v2
+from turns import seconds_in_turns
 
 from transfer_atlas.images.views import Views, view_seed
 
@@ -50,13 +48,8 @@ def main():
     rows = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        times = {"ours": [], "torchvision": []}
-        for _ in range(ROUNDS + 1):
-            for name, run in (("ours", ours), ("torchvision", theirs)):
-                start = time.perf_counter()
-                run()
-                times[name].append(1000 * (time.perf_counter() - start) / IMAGES)
-        found = {f"{name} (ms)": median(taken[1:]) for name, taken in times.items()}
+        seconds = seconds_in_turns({"ours": ours, "torchvision": theirs}, ROUNDS, warm_up=1)
+        found = {f"{name} (ms)": 1000 * taken / IMAGES for name, taken in seconds.items()}
         rows.append({"threads": threads, **found, "ratio": found["ours (ms)"] / found["torchvision (ms)"]})
     print(pd.DataFrame(rows).round(2).to_markdown(index=False))
 

@@ -4,13 +4,14 @@ Networks of timm on a batch of 64 images of 224 pixels, and small networks on a 
 threads as the machine has, small images on one.
 """
 
-import time
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import timm
 import torch
+from turns import seconds_in_turns
 
 from transfer_atlas.logits import inference
 
@@ -22,12 +23,10 @@ WAYS = {"whole": (NO_LIMIT, NO_LIMIT), "in parts": (inference.CPU_PIXELS, infere
 
 
 def ask(model, pixels, most_pixels, most_images):
-    """Seconds of one batch, asked in parts of so many pixels and images at most."""
-    start = time.perf_counter()
+    """Ask one batch in parts of so many pixels and images at most."""
     with patch.multiple(inference, CPU_PIXELS=most_pixels, CPU_IMAGES=most_images):
         for _ in inference.infer_batches(model, pixels.__getitem__, len(pixels), len(pixels), "cpu"):
             pass
-    return time.perf_counter() - start
 
 
 def main():
@@ -38,11 +37,7 @@ def main():
         pixels = np.random.default_rng(0).integers(0, 256, (images, side, side, 3), dtype=np.uint8)
         for name in names:
             model = timm.create_model(name, **({"img_size": side} if name == "test_coatnet" else {})).eval()
-            seconds = {way: [] for way in WAYS}
-            for _ in range(ROUNDS):
-                for way, limits in WAYS.items():
-                    seconds[way].append(ask(model, pixels, *limits))
-            row = {way: float(np.median(taken)) for way, taken in seconds.items()}
+            row = seconds_in_turns({way: partial(ask, model, pixels, *limits) for way, limits in WAYS.items()}, ROUNDS)
             times = {f"{way} (s)": taken for way, taken in row.items()}
             rows.append({"model": name, "pixels": side, **times, "ratio": row["whole"] / row["in parts"]})
     print(pd.DataFrame(rows).round(2).to_markdown(index=False))

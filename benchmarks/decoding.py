@@ -10,8 +10,8 @@ data/lite; with 1,000 real images of one's own this is a measurement.
 import io
 import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ import torch
 from inference import write_images
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
+from turns import seconds_in_turns
 
 from transfer_atlas.images.image_folder import ImageFolder
 from transfer_atlas.images.index import read_index
@@ -69,6 +70,12 @@ DECODERS = {
 }
 
 
+def decode_all(pool, decode, images):
+    """Decode all images on the threads of a pool."""
+    for _ in pool.map(decode, images):
+        pass
+
+
 def time_decoders(size):
     """Images per second of each decoder, medians of rounds in turns."""
     with tempfile.TemporaryDirectory() as folder:
@@ -77,14 +84,9 @@ def time_decoders(size):
     torch.set_num_threads(1)
     rows = []
     for threads in (1, 2):
-        seconds = {name: [] for name in DECODERS}
         with ThreadPoolExecutor(threads) as pool:
-            for _ in range(ROUNDS):
-                for name, decode in DECODERS.items():
-                    start = time.perf_counter()
-                    list(pool.map(decode, images))
-                    seconds[name].append(time.perf_counter() - start)
-        speed = {name: len(images) / np.median(taken) for name, taken in seconds.items()}
+            runs = {name: partial(decode_all, pool, decode, images) for name, decode in DECODERS.items()}
+            speed = {name: len(images) / taken for name, taken in seconds_in_turns(runs, ROUNDS).items()}
         rows += [
             {
                 "pixels": "{} x {}".format(*size),

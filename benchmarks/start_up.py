@@ -6,8 +6,10 @@ nothing. The last is all that the script of a transfer imports, and what it cost
 
 import subprocess
 import sys
+from functools import partial
 
 import pandas as pd
+from turns import seconds_in_turns
 
 ROUNDS = 5
 STAGES = {
@@ -21,16 +23,18 @@ STAGES = {
 MEASURE = "; import os; print(sum(os.times()[:2]))"
 
 
+def start(stages):
+    """Processor seconds of a process that imports these stages."""
+    imports = "; ".join(STAGES[stage] or "pass" for stage in stages)
+    done = subprocess.run([sys.executable, "-c", imports + MEASURE], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
 def main():
     """Seconds by stage, medians of rounds in turns."""
-    seconds = {name: [] for name in STAGES}
-    for _ in range(ROUNDS):
-        imports = "pass"
-        for name, more in STAGES.items():
-            imports += f"; {more}" if more else ""
-            done = subprocess.run([sys.executable, "-c", imports + MEASURE], check=True, capture_output=True, text=True)
-            seconds[name].append(float(done.stdout))
-    total = pd.DataFrame(seconds).median()
+    stages = list(STAGES)
+    runs = {name: partial(start, stages[: number + 1]) for number, name in enumerate(stages)}
+    total = pd.Series(seconds_in_turns(runs, ROUNDS))
     table = pd.DataFrame({"seconds": total.diff().fillna(total), "in all": total}).rename_axis("imported")
     print(table.round(2).to_markdown())
 

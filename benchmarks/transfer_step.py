@@ -5,12 +5,11 @@ teacher and the frozen student see each batch, as in the authors' code; beside b
 One run, in turns, with the package's own training loop for stored logits and for the labels.
 """
 
-import time
-
 import numpy as np
 import pandas as pd
 import timm
 import torch
+from turns import seconds_in_turns
 
 from transfer_atlas.images.views import Views
 from transfer_atlas.transfer.lessons import Imitation
@@ -62,13 +61,7 @@ def main():
     rows = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        times = {name: [] for name in runs}
-        for _ in range(ROUNDS):
-            for name, run in runs.items():
-                start = time.perf_counter()
-                run()
-                times[name].append(time.perf_counter() - start)
-        seconds = {name: np.median(taken) / (IMAGES // BATCH) for name, taken in times.items()}
+        seconds = {name: taken / (IMAGES // BATCH) for name, taken in seconds_in_turns(runs, ROUNDS).items()}
         rows += [
             {
                 "threads": threads,
