@@ -63,7 +63,7 @@ def difficulty_null(correct, flips):
 
 
 def fit_easiness(score_counts, accuracies, iterations=ITERATIONS, start=None):
-    """Estimate the distribution of easiness and the abilities; leading dimensions are fits of their own.
+    """Estimate the distribution of easiness and the abilities; every entry of the leading dimensions is fitted by itself.
 
     Args:
         score_counts: int [..., models + 1], images by how many models are right on them.

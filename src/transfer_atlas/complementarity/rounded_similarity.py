@@ -20,7 +20,7 @@ LIMIT = 2**14 - 1  # of the sum of a row: two rows are summed with 16 bits
 
 
 def can_be_rounded(images_of_class):
-    """Whether class ids fit into 16 bits and the keys that order the classes into 32."""
+    """Whether class ids fit into 16 bits, and the sort keys of the classes into 32."""
     classes = len(images_of_class)
     return classes < 2**16 and classes * (int(images_of_class.max()) + 1) < 2**31
 

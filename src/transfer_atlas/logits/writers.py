@@ -121,7 +121,7 @@ class LogitWriter(FeatureWriter):
     what = "logits"
 
     def __init__(self, model, array, labels, classes):
-        """As `FeatureWriter`; `labels` are of the images, `classes` is their number."""
+        """Start as `FeatureWriter` does; `labels` are the labels of the images, `classes` is the number of classes."""
         super().__init__(model, array)
         self.labels, self.columns, self.means = labels, {}, ClassMeans(classes)
 

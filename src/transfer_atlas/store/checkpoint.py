@@ -156,7 +156,7 @@ class NoCheckpoint(Checkpoint):
         """Go on."""
 
     def finish(self, row):
-        """Forget it."""
+        """Remove the checkpoint's file."""
 
     def remove(self):
         """Nothing to delete."""

@@ -48,5 +48,5 @@ def with_teacher(methods):
 
 
 def controls(methods):
-    """Names of the methods that have none."""
+    """Names of the methods that have no teacher."""
     return [name for name, method in methods.items() if not has_teacher(method)]
