@@ -12,7 +12,7 @@ from format import interval, percent, table, template, with_interval
 
 from transfer_atlas.figures.style import METHOD_NAMES
 from transfer_atlas.recommend.advice import covariances_of, learnable, transfers_by_method
-from transfer_atlas.recommend.check import OURS, RULES, check_recommendations, noise_ceiling, spread_within
+from transfer_atlas.recommend.check import CHANCE, OURS, RULES, check_recommendations, noise_ceiling, spread_within
 from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
 from transfer_atlas.store.tables import read_table
 
@@ -72,12 +72,16 @@ def way_of(choice):
     return choice["rule"]
 
 
+def real_ways(choices):
+    """Choices that someone can make, other than at random, with a column for the way."""
+    real = choices[~choices["rule"].isin([CHANCE, KNOWN])]
+    return real.assign(way=real.apply(way_of, axis=1))
+
+
 def costs(choices):
     """One row per way: its cost, and by study and method what it gives beyond a teacher drawn at random."""
-    real = choices[~choices["rule"].isin(["chance", KNOWN])]
-    real = real.assign(way=real.apply(way_of, axis=1))
     rows = []
-    for way, here in real.groupby("way", sort=False):
+    for way, here in real_ways(choices).groupby("way", sort=False):
         row = {"way": way, "cost": f"{here['cost'].mean():.1f}"}
         for name, of in here.groupby("heading", sort=False):
             row[name] = with_interval(of["over_chance"].mean(), interval(of["over_chance"]))
@@ -90,14 +94,13 @@ def finding(choices):
     """The first sentences: which ways give more than a teacher drawn at random."""
     lines = []
     for name, here in choices.groupby("heading", sort=False):
-        real = here[~here["rule"].isin(["chance", KNOWN])]
-        real = real.assign(way=real.apply(way_of, axis=1))
+        real = real_ways(here)
         better = [
             (of["cost"].mean(), of["over_chance"].mean(), way)
             for way, of in real.groupby("way", sort=False)
             if interval(of["over_chance"])[0] > 0
         ]
-        best = here[here["rule"] == "chance"]["regret"].mean()
+        best = here[here["rule"] == CHANCE]["regret"].mean()
         if not better:
             lines.append(f"- {name}: no way gives more than a teacher drawn at random.")
             continue

@@ -38,6 +38,7 @@ if IMPROVE_TEAMS:
         params:
             way="parallel",
             teachers=lambda wildcards: config["improve"]["teams"][wildcards.team],
+            method=lambda wildcards: wildcards.method,
             recipe=lambda wildcards: methods.recipe(IMPROVE_METHODS[wildcards.method]),
             student=lambda wildcards: trained_settings(wildcards.student),
             code=code_of("team"),

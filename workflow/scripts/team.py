@@ -16,8 +16,7 @@ with logged(snakemake.log[0]):
     torch.set_num_threads(snakemake.threads)
     student = open_student(params.student, inputs, default_device())
     teachers = open_teachers(params.teachers, [], inputs, student.device)
-    method = params.get("method") or wildcards.method
-    recipe = TransferSpec(method, wildcards.student, None, int(wildcards.seed), **params.recipe)
+    recipe = TransferSpec(params.method, wildcards.student, None, int(wildcards.seed), **params.recipe)
     spec = TeamSpec(params.way, wildcards.team, tuple(params.teachers), recipe)
     minutes = snakemake.config["transfer"]["checkpoint_minutes"]  # no parameter: it reruns nothing
     single_weights = list(inputs.get("single_weights", []))

@@ -34,7 +34,8 @@ class PairCounts:
         similarity: float32 [students, teachers, TOP_PERCENTS], relative to the mean over all classes, or None.
         expected_flips, expected_flips_error, expected_flips_q: of nulls.DifficultyNull.
         null_quantile: its quantile.
-        difference_q: float32, p of equal accuracies by false discovery rate over all pairs.
+        difference_p: float64, exact McNemar p of equal accuracies.
+        difference_q: float32, this p by false discovery rate over all pairs.
         network: int [models], models with the same number are one network.
         accepted_images: number of images with accepted labels, or None, as are the next three without them.
         accepted_flips: int32, of these, no accepted class predicted by the student and one by the teacher.
@@ -56,6 +57,7 @@ class PairCounts:
     expected_flips_error: np.ndarray
     expected_flips_q: np.ndarray
     null_quantile: float
+    difference_p: np.ndarray
     difference_q: np.ndarray
     network: np.ndarray
     accepted_images: int | None = None
@@ -110,19 +112,21 @@ def count_pairs(predicted, embeddings=None, same_network=(), accepted=None):
         expected_flips_error=null.error,
         expected_flips_q=null.q,
         null_quantile=null.quantile,
-        difference_q=_difference_q(flips, len(predicted.labels)),
+        **_judge_differences(flips, len(predicted.labels)),
         network=_number_networks(predicted.models, same_network),
         **_count_accepted(predicted, accepted),
     )
 
 
-def _difference_q(flips, images):
-    """McNemar p of all pairs by false discovery rate; both orders of a pair have the same p, so one of them is enough."""
+def _judge_differences(flips, images):
+    """Fields of PairCounts on the accuracies of pairs; both orders of a pair have the same p, so it is computed once."""
     student, teacher = np.triu_indices(len(flips), 1)
-    q = np.full(flips.shape, np.nan, np.float32)
     p = mcnemar_p(flips[student, teacher] / images, flips[teacher, student] / images, images)
-    q[student, teacher] = q[teacher, student] = false_discovery_rate(p)
-    return q
+    fields_of = {"difference_p": (p, np.float64), "difference_q": (false_discovery_rate(p), np.float32)}
+    matrices = {name: np.full(flips.shape, np.nan, kind) for name, (_, kind) in fields_of.items()}
+    for name, (values, _) in fields_of.items():
+        matrices[name][student, teacher] = matrices[name][teacher, student] = values
+    return matrices
 
 
 def _relative_similarity(packed, top_classes, embeddings, predicted):

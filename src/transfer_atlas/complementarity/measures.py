@@ -6,7 +6,7 @@ import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
 from transfer_atlas.complementarity.counts import PairCounts
-from transfer_atlas.statistics import TOP_PERCENTS, Z_95, mcnemar_p, paired_standard_error
+from transfer_atlas.statistics import TOP_PERCENTS, Z_95, paired_standard_error
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def measure_accuracies(pairs):
         "accuracy_difference": difference,
         "accuracy_difference_low": difference - Z_95 * error,
         "accuracy_difference_high": difference + Z_95 * error,
-        "accuracy_difference_p": mcnemar_p(positive, negative, n),
+        "accuracy_difference_p": pairs.rows["difference_p"],
         "accuracy_difference_q": pairs.rows["difference_q"],
     }
 

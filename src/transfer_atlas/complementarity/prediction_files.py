@@ -125,7 +125,7 @@ def match_images(images, pattern, file):
 
 
 def read_prediction_file(file, columns, required=REQUIRED):
-    """Read the columns that the config maps, and give them the names of the predictions table; rows keep their numbers, which count from 1.
+    """Read the columns that the config maps, under the names of the predictions table; rows are numbered from 1.
 
     Raises:
         InputError: the file cannot be read, a row is longer or shorter than the header, or a column is missing.

@@ -3,10 +3,9 @@
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from transfer_atlas.figures.style import half_interval, method_marker, method_panels, paper_style, say_empty
-from transfer_atlas.recommend.check import OURS
+from transfer_atlas.recommend.check import CHANCE, OURS
 from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
 
-CHANCE = "chance"
 TRIED = (PROBE, HALVING, ALL)
 COSTS = (1, 2, 5, 10, 20, 50, 100, 200)
 STEP = 1.09  # between rules that cost the same

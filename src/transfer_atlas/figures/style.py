@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from scipy.stats import t
 
 from transfer_atlas.store.files import atomic
 
@@ -91,6 +90,8 @@ def half_interval(values):
     """Half of the 95 % t interval of the mean of values; NaN, which draws none, for a single one."""
     if len(values) < 2:
         return np.nan
+    from scipy.stats import t  # half a second that most figures need not pay
+
     return t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
 
 

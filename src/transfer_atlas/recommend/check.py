@@ -9,6 +9,7 @@ from transfer_atlas.recommend.advice import covariances_of, learnable, transfers
 from transfer_atlas.recommend.model import DeltaModel, error_matrix
 from transfer_atlas.schemas.tables import SCHEMAS
 
+CHANCE = "chance"
 # what people do without an atlas; larger is better
 RULES = {
     "most accurate": lambda rows: rows["teacher_accuracy"],
@@ -16,7 +17,7 @@ RULES = {
     "most flips beyond difficulty": lambda rows: rows["flips_over_expected"],
     "lowest in error consistency": lambda rows: -rows["error_consistency"],
     "lowest in chance-adjusted similarity": lambda rows: -rows["chance_adjusted_similarity"],
-    "chance": lambda rows: pd.Series(0.0, rows.index),
+    CHANCE: lambda rows: pd.Series(0.0, rows.index),
 }
 OURS = "recommended"
 

@@ -236,8 +236,7 @@ SCHEMAS = {
             column(
                 "cost",
                 pa.float64(),
-                "training steps until the student has learned from the chosen teacher, in those of one transfer; null where "
-                "it cannot be bought",
+                "training steps of all transfers that are made, in those of one of full length; null where it is simulated",
                 "transfers",
             ),
             share("delta", "delta of the transfer from the chosen teacher, on the evaluation images"),

@@ -1,7 +1,7 @@
 """Which transfers are tried to improve a student (`results/<study>/students/<student>`)."""
 
 from transfer_atlas.errors import InputError, did_you_mean
-from transfer_atlas.study.methods import has_teacher, needs_features, teacher_learns
+from transfer_atlas.study.methods import has_teacher, learns_from_logits
 
 LABELS = "labels"
 CONTROLS = (LABELS, "self")  # that the improved student is compared with
@@ -61,11 +61,7 @@ def pairs_to_try(section, pairs, models):
     """
     if "teachers" not in section:
         return pairs or []
-    for name in section["teachers"]:
-        if name not in models:
-            raise InputError(
-                f"config key 'improve.teachers': model '{name}' is not in the zoo{did_you_mean(name, models)}"
-            )
+    _check_in_zoo("improve.teachers", section["teachers"], models)
     return [
         {"student": student, "teacher": teacher}
         for student in models
@@ -91,16 +87,8 @@ def teams_to_try(section, methods, models):
     """
     teams = section.get("teams", {})
     for team, members in teams.items():
-        for name in members:
-            if name not in models:
-                raise InputError(
-                    f"config key 'improve.teams.{team}': model '{name}' is not in the zoo{did_you_mean(name, models)}"
-                )
-    able = [
-        name
-        for name, method in methods.items()
-        if _may_be_chosen(method) and not needs_features(method) and not teacher_learns(method)
-    ]
+        _check_in_zoo(f"improve.teams.{team}", members, models)
+    able = [name for name, method in methods.items() if _may_be_chosen(method) and learns_from_logits(method)]
     if teams and not able:
         raise InputError("config key 'improve.teams': none of the methods that are tried learns from logits alone")
     return [
@@ -111,3 +99,9 @@ def teams_to_try(section, methods, models):
         if student not in members
         for seed in methods[method]["seeds"]
     ]
+
+
+def _check_in_zoo(key, names, models):
+    for name in names:
+        if name not in models:
+            raise InputError(f"config key '{key}': model '{name}' is not in the zoo{did_you_mean(name, models)}")

@@ -22,6 +22,11 @@ def needs_features(method):
     return "contrast" in method
 
 
+def learns_from_logits(method):
+    """Whether the method has a teacher and needs no more of it than its logits."""
+    return has_teacher(method) and not needs_features(method) and not teacher_learns(method)
+
+
 def evaluates_in_student_input(method):
     """Whether the teacher is evaluated on the evaluation images in the student's input."""
     return method["teacher_evaluated_on"] == "student_input"

@@ -12,7 +12,7 @@ PREDICTION_SUFFIXES = (*TABLE_SUFFIXES, ".npy", ".npz")
 
 
 def prediction_files(patterns):
-    """Find the files of predictions made elsewhere; they are in the order of the patterns, and of one pattern in the order of their names.
+    """Find the files of predictions made elsewhere, pattern by pattern; those of one pattern are sorted by name.
 
     Raises:
         InputError: a pattern that matches no file, or files of a kind that cannot be read.

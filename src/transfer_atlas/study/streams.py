@@ -1,7 +1,7 @@
 """Which students are taught by a stream of teachers, and how the next teacher is chosen."""
 
 from transfer_atlas.errors import InputError, did_you_mean
-from transfer_atlas.study.methods import has_teacher, needs_features, teacher_learns
+from transfer_atlas.study.methods import learns_from_logits
 
 LABELS, SOUP, EXPORTED = "labels", "soup", "flips"  # EXPORTED: the way whose student may become the improved one
 
@@ -39,14 +39,7 @@ def choose_streams(section, pairs, methods):
 
 def _check_method(stream, methods):
     name = stream["method"]
-    able = [
-        other
-        for other, method in methods.items()
-        if has_teacher(method)
-        and not needs_features(method)
-        and not teacher_learns(method)
-        and not method["perturb_weights"]
-    ]
+    able = [other for other, method in methods.items() if learns_from_logits(method) and not method["perturb_weights"]]
     if name not in able:
         raise InputError(
             f"config key 'improve.stream.method': '{name}' is none of the methods that are tried and need no more of a teacher "

@@ -1,7 +1,7 @@
 """Which students are taught by several teachers, and in which ways."""
 
 from transfer_atlas.errors import InputError, did_you_mean
-from transfer_atlas.study.methods import keeps_best, needs_features, teacher_learns, with_teacher
+from transfer_atlas.study.methods import keeps_best, learns_from_logits, with_teacher
 
 SOUP, MATCHED = "soup", "matched"
 IN_FULL = ("sequential", "descending")  # every teacher teaches for all epochs
@@ -53,7 +53,7 @@ def _check_method(method, methods, ways):
         raise InputError(
             f"config key 'teams.method': '{method}' is no method with a teacher{did_you_mean(method, with_teacher(methods))}"
         )
-    if needs_features(methods[method]) or teacher_learns(methods[method]):
+    if not learns_from_logits(methods[method]):
         raise InputError(
             f"config key 'teams.method': '{method}' needs more of a teacher than its logits; take another method"
         )
