@@ -45,7 +45,8 @@ plot_complementarity(pairs)
 
 # %% [markdown]
 # ## Which method hands it over?
+# A study of predictions has no transfers, and ends here.
 
 # %%
-transfers = read_table(RESULTS / "transfers.parquet")
-summarise_methods(transfers).round(4)
+TRANSFERS = RESULTS / "transfers.parquet"
+summarise_methods(read_table(TRANSFERS)).round(4) if TRANSFERS.exists() else "no transfers in this study"

@@ -31,13 +31,15 @@ RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
 
 # %% [markdown]
 # ## The pair
-# Of the pairs that were transferred, the one whose teacher is weaker than the student and knows most. Name any other two models.
+# Of the pairs that were transferred (of all pairs, in a study of predictions), the one whose teacher is weaker than the student
+# and knows most. Name any other two models.
 
 # %%
 pairs = read_table(RESULTS / "complementarity.parquet")
-transferred = read_table(RESULTS / "pairs.parquet").merge(pairs, on=["student", "teacher"])
-weaker = transferred[transferred["accuracy_difference"] < 0]
-chosen = (weaker if len(weaker) else transferred).nlargest(1, "positive_flips").iloc[0]
+CHOSEN = RESULTS / "pairs.parquet"
+candidates = read_table(CHOSEN).merge(pairs, on=["student", "teacher"]) if CHOSEN.exists() else pairs
+weaker = candidates[candidates["accuracy_difference"] < 0]
+chosen = (weaker if len(weaker) else candidates).nlargest(1, "positive_flips").iloc[0]
 student, teacher = chosen["student"], chosen["teacher"]
 measures = [
     "student_accuracy",
@@ -57,9 +59,7 @@ chosen[["student", "teacher", *measures]].to_frame("value")
 
 # %%
 both = read_table(RESULTS / f"predictions/evaluation/{student}.parquet").merge(
-    read_table(RESULTS / f"predictions/evaluation/{teacher}.parquet")[
-        ["image", "prediction", "correct", "label_probability"]
-    ],
+    read_table(RESULTS / f"predictions/evaluation/{teacher}.parquet")[["image", "prediction", "correct", "confidence"]],
     on="image",
     suffixes=("_student", "_teacher"),
 )
@@ -87,27 +87,34 @@ figure.tight_layout()
 # %% [markdown]
 # ## Which images?
 # Of those that only the teacher gets right, the twelve on which it is surest; beside each what the student takes it for.
+# A study of predictions has no images, and shows their ids alone.
 
 # %%
-known = both[both["teacher knows"]].nlargest(12, "label_probability_teacher")
-index = read_table(RESULTS / "images/evaluation.parquet", ["image", "row", "file"])
-known = known.merge(index, on="image").sort_values("row")
-images = yaml.safe_load((RESULTS / "config.yaml").read_text())["images"]
-encoded = [data for _, data in open_images(images, "evaluation").encoded(known)]
-figure, axes = plt.subplots(2, 6, figsize=(9, 3.6))
-for ax, data, (_, row) in zip(axes.flat, encoded, known.iterrows(), strict=False):
-    picture = Image.open(io.BytesIO(data))
-    ax.imshow(picture, cmap="gray" if picture.mode == "L" else None)
-    ax.set_title(f"{names[row['label']]}\nnot {names[row['prediction_student']]}", fontsize=8)
-for ax in axes.flat:
-    ax.axis("off")
-figure.tight_layout()
+known = both[both["teacher knows"]].nlargest(12, "confidence_teacher")
+named = known.assign(label=known["label"].map(names), student_says=known["prediction_student"].map(names))
+named[["image", "label", "student_says", "confidence_teacher"]].set_index("image").round(3)
+
+# %%
+INDEX = RESULTS / "images/evaluation.parquet"
+if INDEX.exists():
+    named = named.merge(read_table(INDEX, ["image", "row", "file"]), on="image").sort_values("row")
+    images = yaml.safe_load((RESULTS / "config.yaml").read_text())["images"]
+    encoded = [data for _, data in open_images(images, "evaluation").encoded(named)]
+    figure, axes = plt.subplots(2, 6, figsize=(9, 3.6))
+    for ax, data, (_, row) in zip(axes.flat, encoded, named.iterrows(), strict=False):
+        picture = Image.open(io.BytesIO(data))
+        ax.imshow(picture, cmap="gray" if picture.mode == "L" else None)
+        ax.set_title(f"{row['label']}\nnot {row['student_says']}", fontsize=8)
+    for ax in axes.flat:
+        ax.axis("off")
+    figure.tight_layout()
 
 # %% [markdown]
 # ## What became of it?
 # Each transfer of this pair: what was gained and lost, and which part of what the teacher knew was handed over.
 
 # %%
-transfers = read_table(RESULTS / "transfers.parquet").query("student == @student and teacher == @teacher")
+TRANSFERS = RESULTS / "transfers.parquet"
 columns = ["method", "seed", "delta", "delta_standard_error", "gain", "loss", "transfer_rate"]
-pd.DataFrame(transfers[columns]).set_index(["method", "seed"]).round(4)
+done = read_table(TRANSFERS) if TRANSFERS.exists() else pd.DataFrame(columns=["student", "teacher", *columns])
+done.query("student == @student and teacher == @teacher")[columns].set_index(["method", "seed"]).round(4)

@@ -26,16 +26,25 @@ from transfer_atlas.store.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
-transfers, pairs, models, covariances = (
-    read_table(RESULTS / f"{table}.parquet")
-    for table in ("transfers", "complementarity", "models", "delta_covariances")
-)
+pairs, models = (read_table(RESULTS / f"{table}.parquet") for table in ("complementarity", "models"))
 
 # %% [markdown]
-# ## For one student
-# Any model of the zoo; the first student of the study here.
+# ## Before any transfer is done
+# Then complementarity alone speaks. For any model of the zoo; the first student of the study here.
 
 # %%
+student = pairs["student"].iloc[0]
+_, text = recommend(student, pairs, models)
+print(text)
+
+# %% [markdown]
+# ## After some transfers
+# A study of predictions ends here: it has none.
+
+# %%
+if not (RESULTS / "transfers.parquet").exists():
+    raise SystemExit(f"{RESULTS}: has no transfers yet, or holds predictions alone; what follows learns from transfers")
+transfers, covariances = (read_table(RESULTS / f"{table}.parquet") for table in ("transfers", "delta_covariances"))
 student = transfers["student"].iloc[0]
 checks = check_recommendations(transfers, pairs, models, covariances)
 ranked, text = recommend(student, pairs, models, transfers, checks, covariances)
@@ -66,11 +75,3 @@ pd.DataFrame(
 
 # %%
 checks.set_index(["method", "left_out", "rule"]).round(4)
-
-# %% [markdown]
-# ## Before any transfer is done
-# Then complementarity alone speaks.
-
-# %%
-_, text = recommend(student, pairs, models)
-print(text)

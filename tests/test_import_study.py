@@ -82,6 +82,30 @@ def test_predictions_from_elsewhere_end_with_the_figures_of_pairs(leaderboard):
     assert planned(leaderboard, overlay="config/leaderboard.yaml") == {}
 
 
+def test_the_config_in_the_results_folder_is_the_study(leaderboard):
+    snakemake(leaderboard, overlay="config/leaderboard.yaml")
+    assert planned(leaderboard, overlay="results/leaderboard/config.yaml") == {}
+
+
+def test_notebooks_run_on_a_study_of_predictions_as_far_as_it_goes(leaderboard):
+    snakemake(leaderboard, overlay="config/leaderboard.yaml")
+    environment = {"TRANSFER_ATLAS_RESULTS": "results/leaderboard", "PYTHONPATH": str(leaderboard / "src")}
+    lines = {}
+    for notebook in sorted((leaderboard / "notebooks").glob("*.py")):
+        command = [sys.executable, notebook]
+        done = subprocess.run(
+            command, cwd=leaderboard, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
+        lines[notebook.stem] = done.stderr.strip()
+        assert "Teachers for" in done.stdout or "choose" not in notebook.stem
+    assert not lines["01_zoo_and_pairs"]
+    assert not lines["02_one_pair"]
+    for notebook in ("03_transfers", "04_choose_a_teacher"):
+        assert re.fullmatch(
+            r"results/leaderboard: has no transfers yet, or holds predictions alone; .*", lines[notebook]
+        )
+
+
 def test_a_faulty_file_of_predictions_is_one_line(leaderboard):
     text = (leaderboard / "predictions/c.csv").read_text().splitlines()
     (leaderboard / "predictions/c.csv").write_text("\n".join(text[:-1]) + "\n")

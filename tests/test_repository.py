@@ -246,7 +246,7 @@ def test_an_executed_notebook_is_its_source(source):
     code = [cell for cell in executed.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     figures = sum("image/png" in output.get("data", {}) for cell in code for output in cell.outputs)
-    drawn = re.findall(r"^plot_|^figure, ax", source.read_text(), flags=re.M)
+    drawn = re.findall(r"^plot_|^ *figure, ax", source.read_text(), flags=re.M)
     assert figures == len(drawn)
 
 

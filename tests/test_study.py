@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import multiprocessing
 import os
+import pickle
 import queue
 import re
 import subprocess
@@ -23,6 +24,7 @@ from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.store.tables import write_table
 from transfer_atlas.study.config import check_study, used_config
 from transfer_atlas.study.identity import check_writable
+from transfer_atlas.study.long_params import long_param
 from transfer_atlas.study.sheet import geometry_name, geometry_of, read_sheet, read_zoo
 from transfer_atlas.study.sources import image_files
 from transfer_atlas.study.targets import check_targets, excluded_models, texts_to_print
@@ -240,6 +242,17 @@ def test_the_written_config_has_what_is_used_and_no_more(config):
     elsewhere = {"study": "leaderboard", "predictions": {"files": "*.csv"}}
     check_study(elsewhere, SCHEMA)
     assert set(used_config(elsewhere, {})) == {"study", "on_error", "predictions", "complementarity"}
+
+
+def test_a_long_parameter_prints_its_digest_and_arrives_whole(config):
+    param = long_param(config)
+    assert len(repr(param)) < 60
+    assert repr(param) == repr(long_param(dict(reversed(config.items()))))
+    assert repr(param) != repr(long_param({**config, "study": "other"}))
+    assert repr(long_param([1, 2])) != repr(long_param([2, 1]))
+    arrived = pickle.loads(pickle.dumps(param))
+    assert type(arrived) is dict
+    assert arrived == config
 
 
 def test_without_a_geometry_the_command_that_writes_it_is_named():

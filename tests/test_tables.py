@@ -85,7 +85,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 
 def test_what_is_no_table_is_refused_in_one_line(tmp_path):
-    with pytest.raises(InputError, match="no such table; make it with: snakemake --cores 2"):
+    with pytest.raises(InputError, match=r"make it with: snakemake --cores 2 .*t\.parquet --configfile <your study's"):
+        read_table(tmp_path / "t.parquet")
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(InputError, match=r"--configfile .*config\.yaml$"):
         read_table(tmp_path / "t.parquet")
     (tmp_path / "t.parquet").write_text("x")
     with pytest.raises(InputError, match="damaged"):

@@ -10,6 +10,7 @@ OUTPUTS
 
 from transfer_atlas.jobs import gpus, lock
 from transfer_atlas.study import config as study_config
+from transfer_atlas.study.long_params import long_param
 from transfer_atlas.study import (
     architectures,
     code,
@@ -110,7 +111,9 @@ rule write_config:
     log:
         "<logs>/write_config.log",
     params:
-        config=lambda wildcards: study_config.used_config(config, ZOO),
+        config=lambda wildcards: long_param(
+            study_config.used_config(config, ZOO)
+        ),
         code=code_of("write_config"),
     script:
         "../scripts/write_config.py"

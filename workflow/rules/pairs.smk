@@ -78,8 +78,8 @@ else:
         localrule: True
         params:
             images=images_for("classes", "transfer_images"),
-            zoo=ZOO,
-            geometry=GEOMETRY,
+            zoo=long_param(ZOO),
+            geometry=long_param(GEOMETRY),
             views=lookup("views/count", within=config),
             top=lookup("inference/top_logits", within=config),
             trainings=planned_trainings,
@@ -94,7 +94,7 @@ else:
             "<logs>/select_pairs.log",
         localrule: True
         params:
-            pairs=PAIRS,
+            pairs=long_param(PAIRS),
             code=code_of("select_pairs"),
         script:
             "../scripts/select_pairs.py"

@@ -93,8 +93,8 @@ rule describe_zoo:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        zoo=list(ZOO.values()),
-        geometry=GEOMETRY,
+        zoo=long_param(list(ZOO.values())),
+        geometry=long_param(GEOMETRY),
         classes=lookup("images/classes", within=config),
         code=code_of("describe_zoo"),
     script:

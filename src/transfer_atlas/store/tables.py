@@ -4,6 +4,7 @@ import hashlib
 import json
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -158,7 +159,7 @@ def _open(path):
         schema = file.schema_arrow
         metadata = json.loads((schema.metadata or {}).get(METADATA_KEY, b"null"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such table; make it with: snakemake --cores 2 {path}") from None
+        raise InputError(f"{path}: no such table; make it with: {_command_for(path)}") from None
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from None
     if not isinstance(metadata, dict):
@@ -169,6 +170,13 @@ def _open(path):
     if not of_first_versions and checksum != _checksum(metadata, schema):
         raise damaged(path, "its metadata is not what was written")
     return file, metadata
+
+
+def _command_for(path):
+    """The command that makes a table; the config of its study stands in the results folder."""
+    configs = (folder / "config.yaml" for folder in Path(path).parents)
+    config = next(filter(Path.is_file, configs), "<your study's config files>")
+    return f"snakemake --cores 2 {path} --configfile {config}"
 
 
 def _check_pages(path, written):
