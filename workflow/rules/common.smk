@@ -111,9 +111,7 @@ rule write_config:
     log:
         "<logs>/write_config.log",
     params:
-        config=lambda wildcards: long_param(
-            study_config.used_config(config, ZOO)
-        ),
+        config=lambda wildcards: long_param(study_config.used_config(config, ZOO)),
         code=code_of("write_config"),
     script:
         "../scripts/write_config.py"
