@@ -106,6 +106,48 @@ def test_notebooks_run_on_a_study_of_predictions_as_far_as_it_goes(leaderboard):
         )
 
 
+# what `snakedeploy deploy-workflow` writes, with a local repository in place of one on GitHub
+DEPLOYED = """configfile: "config/config.yaml"
+
+module transfer_atlas:
+    snakefile:
+        gitfile("{repository}", path="workflow/Snakefile", ref="HEAD")
+    config:
+        config
+
+use rule * from transfer_atlas
+"""
+
+
+def test_the_workflow_is_deployed_from_git(leaderboard, tmp_path):
+    snakemake(leaderboard, overlay="config/leaderboard.yaml")
+    repository, folder = tmp_path / "repository", tmp_path / "deployed"
+    copy_repository(repository)
+    identity = ["-c", "user.name=name", "-c", "user.email=name@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message", "all"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    for name in ("config", "profiles", "predictions"):
+        shutil.copytree(leaderboard / name, folder / name)
+    shutil.copy(folder / "config/leaderboard.yaml", folder / "config/config.yaml")
+    (folder / "src").symlink_to(leaderboard / "src")  # as if it were installed
+    (folder / "workflow").mkdir()
+    (folder / "workflow/Snakefile").write_text(DEPLOYED.format(repository=repository))
+    table = "results/leaderboard/complementarity.parquet"
+    snakemake(folder, table, overlay=None)
+    pd.testing.assert_frame_equal(read_table(leaderboard / table), read_table(folder / table))
+    for name in ("results", ".snakemake"):
+        shutil.rmtree(folder / name)
+    shutil.copytree(leaderboard / "results", folder / "results")
+    assert planned(folder, overlay=None) == {}
+
+
+def test_a_study_lies_in_any_folder(leaderboard, tmp_path):
+    shutil.copytree(leaderboard / "predictions", tmp_path / "predictions")
+    options = ("--directory", tmp_path, "--quiet", "rules", "--dry-run")
+    done = snakemake(leaderboard, *options, overlay="config/leaderboard.yaml")
+    assert re.search(r"^import_predictions +1$", done.stdout, flags=re.M)
+
+
 def test_a_faulty_file_of_predictions_is_one_line(leaderboard):
     text = (leaderboard / "predictions/c.csv").read_text().splitlines()
     (leaderboard / "predictions/c.csv").write_text("\n".join(text[:-1]) + "\n")

@@ -31,11 +31,10 @@ from transfer_atlas.study import (
     teams,
 )
 
-SCHEMAS = BASE / "workflow/schemas"
 checked(
     study_config.check_study,
     config,
-    study_config.load_schema(SCHEMAS / "config.schema.yaml"),
+    study_config.load_schema(workflow_file("schemas/config.schema.yaml")),
 )
 
 STUDY = config["study"]

@@ -1,7 +1,4 @@
-"""Functions that rule files share. They say what a job reads and depends on, given its wildcards.
-
-Functions stand apart from rules, as `snakemake --lint` asks.
-"""
+"""Functions that rule files share: what a job reads and depends on. Snakemake's lint asks for a file of their own."""
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.study import code, sheet
@@ -15,9 +12,14 @@ def checked(function, *arguments):
         raise WorkflowError(str(error))
 
 
+def workflow_file(path):
+    """A file of this workflow on the disk: a copy, where the workflow is a module that Snakemake reads from Git."""
+    return code.local_copy(workflow.sourcecache, BASE.join(path))
+
+
 def code_of(script, *modules):
     """Digest of the code that a job's results depend on: its script, `modules` and all that they import."""
-    return code.digest_of_code(BASE / f"workflow/scripts/{script}.py", *modules)
+    return code.digest_of_code(workflow_file(f"scripts/{script}.py"), *modules)
 
 
 def growing(amount):

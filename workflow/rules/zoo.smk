@@ -16,7 +16,7 @@ import re
 ZOO |= checked(
     sheet.read_zoo,
     config["zoo"]["sheet"],
-    study_config.load_schema(SCHEMAS / "zoo.schema.yaml"),
+    study_config.load_schema(workflow_file("schemas/zoo.schema.yaml")),
     config["zoo"]["recipes"],
 )
 if workflow.is_main_process and config["on_error"] == "fail":

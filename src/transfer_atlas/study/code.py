@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -25,6 +26,20 @@ def digest_of_code(*roots):
     for path in modules_of(*roots):
         digest.update(path.name.encode() + meaning_of(path))
     return digest.hexdigest()
+
+
+def local_copy(cache, source):
+    """Path of a copy of a workflow's source file.
+
+    Args:
+        cache: Snakemake's SourceCache.
+        source: Snakemake's SourceFile.
+    """
+    path = Path(cache.get_path(source))
+    named = path.with_name(source.get_filename())  # the cache calls a file from Git <name>@<ref>
+    if not named.exists():
+        shutil.copy(path, named)
+    return named
 
 
 def modules_of(*roots):
