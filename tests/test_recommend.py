@@ -194,7 +194,7 @@ def test_the_noise_ceiling_of_pure_noise_is_near_zero_and_of_signal_near_one():
 
 
 def test_the_spread_within_students_is_covered_and_found_where_it_is():
-    generator, inside, found = np.random.default_rng(0), [], []
+    generator, inside, found, estimates = np.random.default_rng(0), [], [], {0.0: [], 0.002: []}
     for _ in range(100):
         spread = generator.choice([0.0, 0.002])
         deltas = generator.normal(0, spread, (6, 8)) + generator.normal(0, 0.01, (6, 1))
@@ -205,11 +205,15 @@ def test_the_spread_within_students_is_covered_and_found_where_it_is():
         pairs = rows.merge(rows, on="student").query("teacher_x != teacher_y")
         covariances = pd.DataFrame({"student": pairs["student"], "teacher": pairs["teacher_x"]})
         covariances = covariances.assign(other=pairs["teacher_y"], covariance=0.5 * 0.0016**2)
-        low, high, p = spread_within(rows, covariances)
+        estimate, low, high, p = spread_within(rows, covariances)
+        assert low <= estimate <= high
+        estimates[spread].append(estimate**2)
         inside.append(low <= spread <= high)
         found.append((spread > 0, (p < 0.05).mean()))
     found = pd.DataFrame(found).groupby(0)[1].mean()
     assert 0.9 < np.mean(inside) < 1
+    assert np.mean(estimates[0.002]) == pytest.approx(0.002**2, rel=0.2)
+    assert np.mean(estimates[0.0]) < 0.1 * 0.002**2
     assert 0.02 < found[False] < 0.09
     assert found[True] > 0.6
 

@@ -131,18 +131,19 @@ def ceilings(studies):
         images = tables[0]["images"].max()
         for method, transfers in learnable(transfers_by_method(*tables)).items():
             of_method = covariances_of(covariances, method)
-            found = noise_ceiling(transfers, of_method)
-            low, high, p = spread_within(transfers, of_method)
-            different = p.index[p < 0.05 / len(p)]
-            wanted = images * found["error"] ** 2
+            spread, low, high, p = spread_within(transfers, of_method)
+            errors = transfers.groupby("student").apply(
+                lambda rows, all_of=of_method: noise_ceiling(rows, all_of)["error"]
+            )
+            different = (p < 0.05 / len(p)).sum()
+            wanted = images * errors.median() ** 2
             rows.append(
                 {
                     "zoo, method": heading(study, method),
-                    "more than error, within a student (%)": f"{100 * found['share_within']:.0f}",
-                    "spread (points)": f"{percent(found['spread_within'])} ({percent(low)} to {percent(high)})",
-                    "error of a delta": percent(found["error"]),
-                    "images needed": _images_needed(wanted, found["spread_within"], high),
-                    "students whose teachers differ": f"{len(different)} of {len(p)}: {', '.join(different) or 'none'}",
+                    "spread (points)": f"{percent(spread)} ({percent(low)} to {percent(high)})",
+                    "error of a delta": f"{percent(errors.median())} ({percent(errors.min())} to {percent(errors.max())})",
+                    "images needed": _images_needed(wanted, spread, high),
+                    "students whose teachers differ": f"{different} of {len(p)}",
                 }
             )
     return table(pd.DataFrame(rows))

@@ -137,18 +137,20 @@ def _variance(values, errors):
 
 
 def spread_within(rows, covariances=None):
-    """Interval of the standard deviation of the true deltas of a student's teachers, and which students have any.
+    """Standard deviation of the true deltas of a student's teachers, with its interval, and which students have any.
 
     Q is the sum over students of the squared deviations from their mean, weighted by the inverse of the covariances that
-    errors and spread give them; it is chi-squared at the true spread. The interval holds every spread that this does not
-    exclude (Q profile, Viechtbauer 2007).
+    errors and spread give them; it is chi-squared at the true spread. The estimate is the spread at which Q is its own
+    expectation (Paule and Mandel 1982), so that students with large errors count less; the interval holds every spread that
+    Q does not exclude (Q profile, Viechtbauer 2007).
 
     Args:
         rows: of `properties.describe_transfers`, of one method.
         covariances: as in `model.error_matrix`.
 
     Returns:
-        (low, high, p): 95 % bounds, fractions; and p by student that all its teachers give the same, a Series.
+        (spread, low, high, p): estimate and 95 % bounds, fractions; and p by student that all its teachers give the same,
+        a Series.
     """
     errors = error_matrix(rows, covariances)
     groups = rows.reset_index(drop=True).groupby("student", sort=False).indices.items()
@@ -159,13 +161,14 @@ def spread_within(rows, covariances=None):
     }
     freedom = sum(len(deltas) - 1 for deltas, _ in blocks.values())
 
-    def excess(spread, level):
-        return sum(_weighted_squares(*block, spread) for block in blocks.values()) - chi2.ppf(level, freedom)
+    def excess(spread, expected):
+        return sum(_weighted_squares(*block, spread) for block in blocks.values()) - expected
 
     largest = 100 * max(np.ptp(deltas) + np.sqrt(np.diag(error).max()) for deltas, error in blocks.values())
-    bounds = [brentq(excess, 0, largest, (level,)) if excess(0, level) > 0 else 0.0 for level in (0.975, 0.025)]
+    expected = [freedom, chi2.ppf(0.975, freedom), chi2.ppf(0.025, freedom)]
+    found = [brentq(excess, 0, largest, (value,)) if excess(0, value) > 0 else 0.0 for value in expected]
     p = {student: chi2.sf(_weighted_squares(*block, 0), len(block[0]) - 1) for student, block in blocks.items()}
-    return *bounds, pd.Series(p)
+    return *found, pd.Series(p)
 
 
 def _weighted_squares(deltas, errors, spread):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from transfer_atlas.recommend.advice import covariances_of, learnable, transfers_by_method
-from transfer_atlas.recommend.check import OURS, RULES, noise_ceiling, predict_left_out
+from transfer_atlas.recommend.check import OURS, RULES, predict_left_out, spread_within
 from transfer_atlas.recommend.model import error_matrix
 from transfer_atlas.schemas.tables import SCHEMAS
 
@@ -112,11 +112,11 @@ def _halve(accuracy):
 def _ceiling(rows, covariances):
     """What someone would reach who knows the true deltas, by simulation: errors of measurement alone make regret.
 
-    The true deltas of a student's teachers are drawn with the spread that `noise_ceiling` finds, their errors with the
+    The true deltas of a student's teachers are drawn with the spread that `spread_within` finds, their errors with the
     covariances that are known.
     """
     generator, errors = np.random.default_rng(0), error_matrix(rows, covariances)
-    spread = noise_ceiling(rows, covariances)["spread_within"]
+    spread, *_ = spread_within(rows, covariances)
     for student, places in rows.groupby("student", sort=False).indices.items():
         true = generator.normal(0, spread, (DRAWS, len(places)))
         noise = generator.multivariate_normal(np.zeros(len(places)), errors[np.ix_(places, places)], DRAWS)
