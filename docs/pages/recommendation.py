@@ -132,10 +132,9 @@ def ceilings(studies):
         for method, transfers in learnable(transfers_by_method(*tables)).items():
             of_method = covariances_of(covariances, method)
             spread, low, high, p = spread_within(transfers, of_method)
-            errors = transfers.groupby("student").apply(
-                lambda rows, all_of=of_method: noise_ceiling(rows, all_of)["error"]
-            )
-            different = (p < 0.05 / len(p)).sum()
+            by_student = transfers.groupby("student")
+            errors = pd.Series([noise_ceiling(of_student, of_method)["error"] for _, of_student in by_student])
+            different = p < 0.05 / len(p)
             wanted = images * errors.median() ** 2
             rows.append(
                 {
@@ -143,10 +142,18 @@ def ceilings(studies):
                     "spread (points)": f"{percent(spread)} ({percent(low)} to {percent(high)})",
                     "error of a delta": f"{percent(errors.median())} ({percent(errors.min())} to {percent(errors.max())})",
                     "images needed": _images_needed(wanted, spread, high),
-                    "students whose teachers differ": f"{different} of {len(p)}",
+                    "students whose teachers differ": _students(different),
                 }
             )
     return table(pd.DataFrame(rows))
+
+
+def _students(different):
+    """How many students it holds for and, whichever is shorter, the names of these or of the others."""
+    few = different if 2 * different.sum() <= len(different) else ~different
+    names = ", ".join(few.index[few])
+    text = f"{different.sum()} of {len(different)}"
+    return f"{text}: {'' if few is different else 'all but '}{names}" if names else text
 
 
 def _images_needed(wanted, spread, high):
