@@ -6,7 +6,7 @@ import pytest
 from transfer_atlas.complementarity.choice import choose_teachers
 from transfer_atlas.errors import InputError
 from transfer_atlas.study.pairs import choose_pairs
-from transfer_atlas.study.plan import CONTROLS, NO_TEACHER, open_blocks, transfer_blocks, transfers_of
+from transfer_atlas.study.plan import ANY_SEED, CONTROLS, NO_TEACHER, open_blocks, transfer_blocks, transfers_of
 
 ZOO = ["a.1", "b.1", "c.1", "d.1"]
 TARGETS = {"kl": {"target": "teacher"}, "dp": {"target": "most_confident"}, "self": {"target": "student"}, "labels": {}}
@@ -39,10 +39,11 @@ def blocks_of(pairs, methods, pairs_per_job):
 
 def made(blocks):
     return sorted(
-        (method, student, teacher)
+        (method, student, teacher, each)
         for block in blocks
-        for method, teacher in block.targets
+        for method, teacher, seed in block.targets
         for student in block.students
+        for each in ((0, 1) if seed == ANY_SEED else (seed,))
     )
 
 
@@ -50,8 +51,8 @@ def made(blocks):
 def test_blocks_make_every_transfer_once(pairs_per_job):
     pairs = choose_pairs({"students": ["a.1", "b.1"], "teachers": ["b.1", "c.1", "d.1"]}, ZOO)
     blocks = blocks_of(pairs, METHODS, pairs_per_job)
-    expected = [(m, p["student"], p["teacher"]) for m in ("kl", "dp") for p in pairs]
-    expected += [(m, s, NO_TEACHER) for m in ("self", "labels") for s in ("a.1", "b.1")]
+    expected = [(m, p["student"], p["teacher"], seed) for m in ("kl", "dp") for p in pairs for seed in (0, 1)]
+    expected += [(m, s, NO_TEACHER, seed) for m in ("self", "labels") for s in ("a.1", "b.1") for seed in (0, 1)]
     assert made(blocks) == sorted(expected)
     assert len({block.name for block in blocks}) == len(blocks)
     assert all(block.name.startswith((*block.methods, CONTROLS)) for block in blocks)
@@ -60,7 +61,7 @@ def test_blocks_make_every_transfer_once(pairs_per_job):
 def test_blocks_are_numbered_within_their_method():
     pairs = [{"student": "a.1", "teacher": f"t.{number}"} for number in range(5)]
     names = [block.name for block in blocks_of(pairs, METHODS, 2)]
-    assert names == ["kl_1", "kl_2", "kl_3", "dp_1", "dp_2", "dp_3", "controls_1"]
+    assert names == ["kl_1", "kl_2", "kl_3", "dp_1", "dp_2", "dp_3", "controls_1", "controls_2"]
 
 
 def test_a_new_method_leaves_the_other_blocks_alone():
@@ -75,7 +76,7 @@ def test_a_teacher_at_the_end_moves_no_other():
     pairs = [{"student": "a.1", "teacher": f"t.{number}"} for number in range(5)]
     before, after = (blocks_of(pairs[:count], {"kl": METHODS["kl"]}, 2) for count in (4, 5))
     assert after[:2] == before
-    assert after[2].teachers({}) == ["t.4"]
+    assert after[2].teachers({"seed": "0"}) == ["t.4"]
 
 
 def test_no_pair_at_all_is_refused(tmp_path):
@@ -90,7 +91,7 @@ def test_transfers_are_the_same_however_they_are_planned():
     pairs = choose_pairs({"students": ["a.1", "b.1"], "teachers": ["b.1", "c.1", "d.1"]}, ZOO)
     planned = transfers_of(pairs, METHODS)
     assert len(planned) == len(set(planned)) == 2 * (2 * 5 + 2 * 2)
-    assert sorted((m, s, t) for m, s, t, seed in planned if seed == 0) == made(blocks_of(pairs, METHODS, 2))
+    assert sorted(planned) == made(blocks_of(pairs, METHODS, 2))
 
 
 def test_a_method_may_have_seeds_of_its_own():
@@ -98,19 +99,24 @@ def test_a_method_may_have_seeds_of_its_own():
     pairs = choose_pairs({"students": ["a.1"], "teachers": ["b.1"]}, ZOO)
     controls = [(m, seed) for m, _, teacher, seed in transfers_of(pairs, methods) if teacher == NO_TEACHER]
     assert controls == [("self", 0), ("self", 1), ("labels", 0)]
-    # so they share no job, for one job has one seed
-    assert [block.targets for block in blocks_of(pairs, methods, 2)][2:] == [
-        (("self", NO_TEACHER),),
-        (("labels", NO_TEACHER),),
-    ]
+    # one seed after another, so that a further seed moves nothing into another job
+    jobs = [block.targets for block in blocks_of(pairs, methods, 2)][2:]
+    assert jobs == [(("self", NO_TEACHER, 0), ("labels", NO_TEACHER, 0)), (("self", NO_TEACHER, 1),)]
+    assert len(blocks_of(pairs, methods, 100)) == 3
 
 
 def test_open_blocks_take_their_teacher_from_the_wildcard():
-    blocks = {block.name: block for block in open_blocks(ZOO, METHODS)}
+    blocks = {block.name: block for block in open_blocks(ZOO, METHODS, 4)}
     assert list(blocks) == ["kl_1", "dp_1", "controls_1"]
-    assert blocks["dp_1"].named_targets({"teacher": "c.1"}) == [("dp", "c.1")]
-    assert blocks["dp_1"].teachers({"teacher": "c.1"}) == ["c.1"]
-    assert blocks["controls_1"].named_targets({}) == [("self", None), ("labels", None)]
+    wildcards = {"teacher": "c.1", "seed": "3"}
+    assert blocks["dp_1"].named_targets(wildcards) == [("dp", "c.1", 3)]
+    assert blocks["dp_1"].teachers(wildcards) == ["c.1"]
+    controls = [("self", None, 0), ("labels", None, 0), ("self", None, 1), ("labels", None, 1)]
+    assert blocks["controls_1"].named_targets({}) == controls
+    assert (blocks["dp_1"].log_name(), blocks["controls_1"].log_name()) == (
+        "dp_1/{student}/{teacher}/{seed}",
+        "controls_1/{student}",
+    )
 
 
 FAMILIES = ("convolution", "transformer", "mlp")

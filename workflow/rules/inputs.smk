@@ -1,4 +1,4 @@
-"""Functions that rule files share: what a job reads and depends on. Snakemake's lint asks for a file of their own."""
+"""What a job reads and depends on: functions for all rules, in a file of their own as `snakemake --lint` asks."""
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.study import code, sheet

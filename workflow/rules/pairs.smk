@@ -39,7 +39,7 @@ STREAM_MODELS = streams.models_of(STREAMS, IMPROVE_PAIRS)
 
 
 if CHOSEN_LATER:
-    BLOCKS = plan.open_blocks(ZOO, METHODS)
+    BLOCKS = plan.open_blocks(ZOO, METHODS, config["transfer"]["pairs_per_job"])
     if workflow.is_main_process:
         logger.info(
             "Pairs are chosen once all models are compared; their transfers are planned then."

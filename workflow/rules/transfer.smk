@@ -6,7 +6,7 @@ INPUTS
 
 OUTPUTS
     transfer_<method>_<n>    <results>/transfers/{method}/{student}/{teacher}/{seed}.parquet, and .safetensors where kept
-    transfer_controls_<n>    the same for methods without a teacher, which is called `none`
+    transfer_controls_<n>    the same for methods without a teacher, which is called `none`; several seeds in one job
     improve_<method>_<n>     <results>/improve/...  the same with images kept apart, where an improved student is asked for
     transfer_<key>_<method>_<n>  <results>/sweeps/{key}/{value}/{method}/{student}/{teacher}/{seed}.parquet
 
@@ -38,15 +38,15 @@ for prefix, folder, block, sweep in JOBS:
         output:
             tables=[
                 update(
-                    f"<results>/{folder}/{method}/{{student}}/{teacher}/{{seed}}.parquet"
+                    f"<results>/{folder}/{method}/{{student}}/{teacher}/{seed}.parquet"
                 )
-                for method, teacher in block.targets
+                for method, teacher, seed in block.targets
             ],
             weights=[
                 update(
-                    f"<results>/{folder}/{method}/{{student}}/{teacher}/{{seed}}.safetensors"
+                    f"<results>/{folder}/{method}/{{student}}/{teacher}/{seed}.safetensors"
                 )
-                for method, teacher in block.kept
+                for method, teacher, seed in block.kept
                 if sweep is None
             ],
         log:

@@ -1,4 +1,4 @@
-"""How the measurement errors of the transfers of one student go together."""
+"""Covariances of the measurement errors of the transfers of one student."""
 
 import numpy as np
 import pandas as pd

@@ -12,7 +12,7 @@ STREAM = ["way", "method", "student", "seed"]
 
 
 def describe_streams(streams, singles):
-    """The streams table: how sure it is that a stream gains or loses.
+    """The streams table: whether the gain or loss of each stream is significant.
 
     Args:
         streams: rows of the stream table.
@@ -100,12 +100,12 @@ def _stages_of(stream):
 
 
 def _any_right(names, right_of, images):
-    """Bool [images]: what at least one of these teachers is right on."""
+    """Bool [images]: at least one of these teachers predicts the image correctly."""
     return np.any([right_of[name] for name in names], axis=0) if len(names) else np.zeros(images, bool)
 
 
 def _known_by(names, right_of, images):
-    """For each image, the teachers that are right on it, in the order of the stages; each once."""
+    """For each image, the teachers that predict it correctly, in the order of the stages and without repetition."""
     teachers = list(dict.fromkeys(name for of_stage in names for name in of_stage))
     right = np.array([right_of[name] for name in teachers]).reshape(len(teachers), images)
     # few combinations of teachers, many images

@@ -1,4 +1,4 @@
-"""What is known of the two models of a transfer, and how its delta goes with that."""
+"""Properties of the two models of a transfer, and how the delta is correlated with them."""
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ def describe_transfers(transfers, complementarity, models):
 
 
 def describe_pairs(pairs, complementarity, models):
-    """Add the keys of NUMERIC and of CATEGORIES, and OF_PAIRS, to pairs of student and teacher; pairs that were not compared go.
+    """Add the keys of NUMERIC and of CATEGORIES, and OF_PAIRS, to pairs of student and teacher; drop pairs that were not compared.
 
     Args:
         pairs: DataFrame with student and teacher.
@@ -74,7 +74,7 @@ def describe_pairs(pairs, complementarity, models):
 
 
 def correlate(rows, seed=0):
-    """How the delta goes with each property, alone.
+    """Correlation of the delta with each property by itself.
 
     Transfers of one student are not independent, so the intervals come from drawing students anew with replacement.
 
@@ -108,7 +108,7 @@ def correlate(rows, seed=0):
 
 
 def _eta_by_chance(rows, role, generator):
-    """The 95th percentile of eta where the models of a role get the families of one another at random."""
+    """The 95th percentile of eta when families are permuted at random among the students or among the teachers."""
     model = rows[role].factorize()[0]
     family = rows.drop_duplicates(role)[f"{role}_family"].factorize()[0]
     if len(np.unique(family)) < 2 or rows["delta"].nunique() < 2:

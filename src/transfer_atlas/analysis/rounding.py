@@ -1,4 +1,4 @@
-"""How much of a delta is rounding: another kind of processor adds in another order, and some students end elsewhere."""
+"""Rounding error of deltas: another kind of processor sums in another order, which changes the result of some students."""
 
 import numpy as np
 from scipy.special import ndtr

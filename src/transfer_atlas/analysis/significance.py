@@ -1,4 +1,4 @@
-"""How sure it is that transfers gain or lose: by themselves, over seeds, against controls and other teachers."""
+"""Significance of gains and losses: of single transfers, over seeds, against controls and against other teachers."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ RESAMPLES = 1000
 
 
 def judge_transfers(transfers):
-    """How sure it is that transfers gain or lose, by themselves and against what the labels alone give their student.
+    """Test whether transfers gain or lose, by themselves and against the same student trained on the labels alone.
 
     The difference of two transfers has the rounding error of both.
 
@@ -56,7 +56,7 @@ def judge_sweeps(transfers, points):
 
 
 def judge_teams(teams, singles, rounding):
-    """How sure it is that teams gain or lose, and what became of the student with each teacher alone.
+    """Test whether teams gain or lose, and compare them with the same student taught by each teacher alone.
 
     Args:
         teams: rows of the team table.

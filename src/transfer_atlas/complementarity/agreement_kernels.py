@@ -1,4 +1,4 @@
-"""Compiled loops over all pairs of models, image by image; they know arrays only."""
+"""Compiled loops over all pairs of models, image by image; arguments and results are plain arrays."""
 
 import numpy as np
 from numba import njit, prange
@@ -66,7 +66,7 @@ def count_same(predictions):
 
 @njit(parallel=True, cache=True, fastmath={"reassoc"})
 def count_confident_choice(signed):
-    """Images that the more confident of two models gets right, for all pairs.
+    """Number of images that the more confident of two models predicts correctly, for all pairs.
 
     Args:
         signed: float32 [models, images], the confidence where the model is right and minus the confidence where

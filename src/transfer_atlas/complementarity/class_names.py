@@ -74,7 +74,7 @@ def decide_classes(texts):
 
 
 def class_name(text):
-    """The class that a text means among names."""
+    """The name of the class that a text stands for, in a study whose classes have names."""
     if INTEGER.fullmatch(text):
         return text.split(".")[0].removeprefix("+")
     return text.capitalize() if text.lower() in ("true", "false") else text

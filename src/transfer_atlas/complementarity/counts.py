@@ -19,7 +19,7 @@ EXACT_UP_TO = 2e10  # pairs x classes x dimensions, about a second on two cores;
 
 @dataclass(frozen=True)
 class PairCounts:
-    """Counts of all ordered pairs; arrays are [students, teachers] unless it says otherwise.
+    """Counts of all ordered pairs; arrays are [students, teachers] unless stated otherwise.
 
     Attributes:
         models: names.
@@ -38,9 +38,9 @@ class PairCounts:
         difference_q: float32, this p by false discovery rate over all pairs.
         network: int [models], models with the same number are one network.
         accepted_images: number of images with accepted labels, or None, as are the next three without them.
-        accepted_flips: int32, of these, no accepted class predicted by the student and one by the teacher.
+        accepted_flips: int32, images of these on which the teacher predicts an accepted class and the student does not.
         judged_flips: int32, positive flips on these images.
-        student_accepted: int32, of judged_flips, the student's prediction is accepted too.
+        student_accepted: int32, images of judged_flips on which the student's prediction is accepted too.
     """
 
     models: list[str]
@@ -166,7 +166,7 @@ def _number_networks(models, same_network):
 
 
 def _count_confident_choice(predicted):
-    """NaN where one of the two has given no confidence."""
+    """The field `chosen` of PairCounts; NaN where one of the two models has no confidences."""
     known = np.flatnonzero(~np.isnan(predicted.confidence).any(axis=1))
     chosen = np.full((len(predicted.models),) * 2, np.nan)
     if len(known):

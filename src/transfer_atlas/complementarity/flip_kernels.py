@@ -1,4 +1,4 @@
-"""Compiled loops over all pairs of models, class by class; they know arrays only.
+"""Compiled loops over all pairs of models, class by class; arguments and results are plain arrays.
 
 Correctness is packed by class: class c owns the words first_word[c] to first_word[c + 1] - 1, 64 images a word, so that
 the flips of one pair in one class are a few popcounts. Every pair is computed on its own, so results do not

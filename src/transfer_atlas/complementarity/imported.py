@@ -225,7 +225,7 @@ def _number_classes(predicted, faults):
 
 
 def _describe_models(predictions, faults):
-    """The models table of predictions made elsewhere: accuracy, exclusions and remarks; of the networks nothing is known."""
+    """The models table of predictions made elsewhere: accuracy, exclusions and remarks; family, size and settings are null."""
     rows = []
     for model, table in predictions.items():
         accuracy = table["correct"].mean()

@@ -5,7 +5,7 @@ import pandas as pd
 
 
 def grow_set(predicted, first, size):
-    """Add, one after another, the model that is right on most images that no earlier one is right on.
+    """Build a set of models greedily: each step adds the model that predicts most of the still unknown images correctly.
 
     Args:
         predicted: ZooPredictions.

@@ -86,13 +86,13 @@ def measure_flips(pairs):
 
 
 def measure_network(pairs):
-    """Whether both models are one network, as the config says; what they differ by is no other network's knowledge."""
+    """Whether the config says that both models are the same network, so that they differ by settings or training alone."""
     network = pairs.counts.network
     return {"same_network": network[pairs.student] == network[pairs.teacher]}
 
 
 def measure_accepted(pairs):
-    """Flips by labels of which several may be right (ReaL), and how many of the flips they call the student right in."""
+    """Flips counted with accepted labels (ReaL), and the flips in which the student's prediction is accepted too."""
     counts, rows, missing = pairs.counts, pairs.rows, np.full(len(pairs.student), np.nan)
     if counts.accepted_images is None:
         return {"accepted_flips": missing, "student_accepted": missing, "accepted_images": None}

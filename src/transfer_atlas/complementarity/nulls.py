@@ -29,7 +29,7 @@ class DifficultyNull:
     Attributes:
         expected: expected positive flips, share of the images.
         error: standard deviation of positive flips less the expected ones, where the null holds; share of the images.
-        quantile: how many of these make a 95 % interval: of Student's t with one degree of freedom less than models.
+        quantile: half of the 95 % interval in units of `error`: of Student's t with models - 1 degrees of freedom.
         q: false discovery rate over all pairs, two-sided, of flips that differ from the expected ones.
     """
 

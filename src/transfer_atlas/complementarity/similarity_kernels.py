@@ -1,4 +1,4 @@
-"""Compiled loops for the mean cosine among the classes that hold most flips, for all ordered pairs; they know arrays only.
+"""Compiled loops for the mean cosine among the classes that hold most flips, for all ordered pairs.
 
 Correctness is packed by class, as `flip_kernels.pack_by_class` does it.
 """

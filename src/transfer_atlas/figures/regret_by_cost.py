@@ -1,4 +1,4 @@
-"""What each way to choose a teacher costs, and what it leaves on the table."""
+"""What each way to choose a teacher costs, and how far its teacher is from the best."""
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 

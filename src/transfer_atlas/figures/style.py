@@ -100,7 +100,7 @@ def far_controls(rows, by):
 
     Args:
         rows: transfers, with gain and loss.
-        by: columns that a point of the figure is one of, beside the method.
+        by: columns that, with the method, identify one plotted point.
 
     Returns:
         Dict of method to its largest mean loss, where that is more than five times what any method with a teacher reaches.

@@ -45,7 +45,7 @@ def read_index(reader, split, classes):
         The images table: columns image (id), row, label, file.
 
     Raises:
-        InputError: labels or class names that are not those of the classes; whatever cannot be read.
+        InputError: labels or class names that are not those of the classes; a file that cannot be read.
     """
     labels = reader.labels(classes)
     if not len(labels):

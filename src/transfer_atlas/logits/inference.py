@@ -72,7 +72,7 @@ def _answering(model, device, precision):
 
 
 def _within_memory(ask, pixels, most):
-    """Logits of all pixels, asked for at most `most` at a time or however few fit, and how many did."""
+    """Logits of all pixels, computed at most `most` images at a time, or fewer where memory is short; and that number."""
     while True:
         try:
             parts = range(0, len(pixels), most)

@@ -57,7 +57,7 @@ def open_logits(path):
 
 
 class TopLogits:
-    """Logits of which the largest few are known: the others share what is left of the probability alike."""
+    """Logits of which the largest few are stored; the others share the remaining probability equally."""
 
     def __init__(self, records):
         """Wrap the stored records, [views, images]."""

@@ -1,4 +1,4 @@
-"""Which teacher for a student: teachers in the order of what they are expected to give."""
+"""Which teacher for a student: teachers in the order of their expected deltas."""
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ def recommend_teachers(student, complementarity, models, learned, covariances=No
 
 
 def expect_deltas(transfers, complementarity, models, covariances=None):
-    """What a transfer of every pair is expected to give, by the method that is expected to give its student most.
+    """Expected delta of every pair, by the method with the largest expected delta for the student.
 
     Args:
         transfers: the transfers table.

@@ -51,7 +51,7 @@ def _front_matter(licence):
 
 
 def _finding(student, chosen, judged):
-    """The first sentence: whether the student is better now, and how sure that is."""
+    """The first sentence: whether the student is better now, and how certain that is."""
     if chosen is None:
         return (
             f"No transfer made {student} more accurate on the images that were kept apart for the choice. "

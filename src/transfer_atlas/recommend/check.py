@@ -1,4 +1,4 @@
-"""Whether recommendations are better than rules of thumb: on students and on teachers that they were not learned on."""
+"""Whether recommendations are better than rules of thumb, on students and teachers that were left out of the fit."""
 
 import numpy as np
 import pandas as pd
@@ -129,7 +129,7 @@ def noise_ceiling(rows, covariances=None):
 
 
 def _variance(values, errors):
-    """Sample variance of values, and what it would be if their errors were all that differs."""
+    """Sample variance of values, and its expectation if errors were the only difference."""
     n = len(values)
     if n < 2:
         return np.nan, np.nan

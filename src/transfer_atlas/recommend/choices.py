@@ -110,7 +110,7 @@ def _halve(accuracy):
 
 
 def _ceiling(rows, covariances):
-    """What someone would reach who knows the true deltas, by simulation: errors of measurement alone make regret.
+    """Regret and gain of a choice by the true deltas, simulated: measurement errors alone cause its regret.
 
     The true deltas of a student's teachers are drawn with the spread that `spread_within` finds, their errors with the
     covariances that are known.
@@ -132,7 +132,7 @@ def _ceiling(rows, covariances):
 
 
 def _row(student, rule, group, teachers, cost, share=np.nan):
-    """One choice; of several teachers that a rule cannot tell apart any may be taken, so their mean counts."""
+    """One choice; if a rule ranks several teachers first, the mean of their deltas counts."""
     delta = group.loc[group["teacher"].isin(list(teachers)), "delta"].mean()
     return {
         "student": student,

@@ -10,7 +10,7 @@ SHOWN = 10  # teachers
 
 
 def format_recommendation(table, checks, ceilings, images, done):
-    """Say which teacher to take, how sure that is, and whether the ranking is better than a rule of thumb.
+    """Say which teacher to take, how certain that is, and whether the ranking is better than a rule of thumb.
 
     Args:
         table: the recommendations table of one student.

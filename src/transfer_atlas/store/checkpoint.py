@@ -1,4 +1,4 @@
-"""Where a training or an inference stands, on disk: a job that is killed at any point goes on to the same bits."""
+"""The state of a training or an inference on disk, so that a killed job resumes and ends with the same bits."""
 
 import json
 import pickle
@@ -42,7 +42,7 @@ def checkpoint_of(result, results):
 
 
 class Checkpoint:
-    """The file that one training goes on from: its state, or the row of a table that came of it.
+    """The file that a training resumes from: its state, or the table row that it ended with.
 
     A finished row stays until the whole job has written its results, so that a job of several trainings that is
     killed does not repeat them. A row of several trainings has a stage for each.
@@ -85,7 +85,7 @@ class Checkpoint:
         return self.earlier + time.monotonic() - self.opened
 
     def stage(self, name):
-        """The checkpoint of one of several things that are done one after another for the same row."""
+        """The checkpoint of one stage of a row that several trainings make one after another."""
         stage = Checkpoint(self._stages / f"{name}.pt", self.identity | {"stage": name}, self.minutes, self.stop)
         self.earlier += stage.earlier
         return stage
@@ -114,7 +114,7 @@ class Checkpoint:
             raise Stopped(f"asked to stop after {progress.done}; call again to go on")
 
     def finish(self, row):
-        """Replace the training state by the row that came of it."""
+        """Replace the training state by the finished row."""
         self.row = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
         self._write(row=self.row)
         shutil.rmtree(self._stages, ignore_errors=True)

@@ -130,7 +130,7 @@ def _remove_nulls(value):
 
 
 def _check_kind(config):
-    """One line for what nearly everyone gets wrong first."""
+    """Refuse a config that mixes kinds of studies, or that says nothing but a name."""
     if set(config) <= {"study"}:
         raise InputError(
             "config: nothing but a study's name, which is no study; give its file with --configfile, "

@@ -1,4 +1,4 @@
-"""What the files that a study starts from hold: digests that are parameters of jobs.
+"""Digests of the contents of the files that a study starts from; they are parameters of jobs.
 
 Snakemake compares the times of input files. It does not see a file that was replaced by an older one, nor an image that
 was moved to another class folder, nor an edited Python module that builds a network. Its digest changes with each of these.

@@ -1,4 +1,4 @@
-"""Which process makes which transfers."""
+"""Which job makes which transfers."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -15,36 +15,40 @@ from transfer_atlas.study.methods import (
 )
 
 ANY_TEACHER = "{teacher}"  # wildcard, where the pairs are not known yet
+ANY_SEED = "{seed}"  # wildcard of the methods that have a teacher
 NO_TEACHER = "none"  # path part of the controls; no model can have this name (study.sheet)
 CONTROLS = "controls"
 
 
 @dataclass(frozen=True)
 class Block:
-    """Transfers that share a process; every student of `students` has one such job per seed.
+    """Transfers that share a process; every student of `students` has one such job, or one per seed.
 
     Attributes:
         name: method and a number within it, or `controls_<n>`.
         students: names.
-        targets: the (method, teacher) of each transfer.
+        targets: the (method, teacher, seed) of each transfer; teacher and seed may be wildcards.
         methods: dict of each method of `targets` to its entry in the config.
         kept: the targets whose students' weights are saved.
     """
 
     name: str
     students: tuple[str, ...]
-    targets: tuple[tuple[str, str], ...]
+    targets: tuple[tuple[str, str, int | str], ...]
     methods: dict = field(compare=False)
-    kept: tuple[tuple[str, str], ...] = ()
+    kept: tuple[tuple[str, str, int | str], ...] = ()
 
     def teachers(self, wildcards):
         """Names of the teachers, in the order of the targets."""
-        return [teacher for _, teacher in self.named_targets(wildcards) if teacher is not None]
+        return [teacher for _, teacher, _ in self.named_targets(wildcards) if teacher is not None]
 
     def named_targets(self, wildcards):
-        """The targets of a job: with its teacher in place of the wildcard, and None for no teacher."""
+        """The targets of a job: with its teacher and seed in place of wildcards, and None for no teacher."""
         names = {ANY_TEACHER: wildcards.get("teacher"), NO_TEACHER: None}
-        return [(method, names.get(teacher, teacher)) for method, teacher in self.targets]
+        return [
+            (method, names.get(teacher, teacher), int(wildcards["seed"]) if seed == ANY_SEED else seed)
+            for method, teacher, seed in self.targets
+        ]
 
     def recipes(self, sweep=None):
         """Parameter of a job: dict of method to its recipe; of wildcards where `sweep` varies one of its keys."""
@@ -53,10 +57,10 @@ class Block:
         return lambda wildcards: sweep.recipes(self.methods, wildcards.value)
 
     def log_name(self, sweep=None):
-        """Log of a job without its suffix; with the value of a sweep and the teacher where these are wildcards."""
-        value = f"{sweep.key}/{{value}}/" if sweep else ""
-        teacher = "{teacher}/" if ANY_TEACHER in dict(self.targets).values() else ""
-        return f"{self.name}/{value}{{student}}/{teacher}{{seed}}"
+        """Log of a job without its suffix: with the value of a sweep, the teacher and the seed where these are wildcards."""
+        value = [f"{sweep.key}/{{value}}"] if sweep else []
+        wildcards = [name for name in (ANY_TEACHER, ANY_SEED) if any(name in target for target in self.targets)]
+        return "/".join([self.name, *value, "{student}", *wildcards])
 
     @property
     def kept_at_best(self):
@@ -83,13 +87,13 @@ def transfer_blocks(pairs, methods, pairs_per_job, kept=frozenset()):
     """Group transfers into jobs: one process imports torch once and serves a whole block.
 
     A block never mixes methods that have a teacher, so that a new method adds jobs and touches none; the controls of a
-    student that run with the same seeds share one job. Teachers keep the order in which they are listed: one that is added at the end adds a job or
-    joins the last.
+    student share jobs, all of a seed and then those of the next. Teachers keep the order in which they are listed: one that
+    is added at the end adds a job or joins the last.
 
     Args:
         pairs: of `choose_pairs`.
         methods: config section `transfer.methods`.
-        pairs_per_job: most transfers of one student and method in a process.
+        pairs_per_job: most transfers of one student and method in a process; of controls at least all of one seed.
         kept: (method, student, teacher) of transfers whose weights are kept whatever the method says.
 
     Returns:
@@ -102,7 +106,7 @@ def transfer_blocks(pairs, methods, pairs_per_job, kept=frozenset()):
     for student, teachers in teachers_of.items():
         for start in range(0, len(teachers), pairs_per_job):
             for method in students_of:
-                targets = tuple((method, teacher) for teacher in teachers[start : start + pairs_per_job])
+                targets = tuple((method, teacher, ANY_SEED) for teacher in teachers[start : start + pairs_per_job])
                 keeps = keeps_weights(methods[method])
                 kept_targets = tuple(t for t in targets if keeps or (method, student, t[1]) in kept)
                 students_of[method][targets, kept_targets].append(student)
@@ -111,34 +115,35 @@ def transfer_blocks(pairs, methods, pairs_per_job, kept=frozenset()):
         for method, of_method in students_of.items()
         for number, ((targets, kept_targets), students) in enumerate(of_method.items(), start=1)
     ]
-    return blocks + _control_blocks(methods, tuple(teachers_of))
+    return blocks + _control_blocks(methods, tuple(teachers_of), pairs_per_job)
 
 
-def open_blocks(models, methods):
-    """Blocks for pairs that are chosen later: one per method, each of its jobs one transfer.
+def open_blocks(models, methods, pairs_per_job):
+    """Blocks for pairs that are chosen later: one per method, each of its jobs one transfer; controls share jobs.
 
     Args:
         models: names of all models that may be students.
         methods: as in `transfer_blocks`.
+        pairs_per_job: as in `transfer_blocks`.
     """
     blocks = []
     for method in with_teacher(methods):
-        targets = ((method, ANY_TEACHER),)
+        targets = ((method, ANY_TEACHER, ANY_SEED),)
         kept_targets = targets if keeps_weights(methods[method]) else ()
         blocks.append(Block(f"{method}_1", tuple(models), targets, {method: methods[method]}, kept_targets))
-    return blocks + _control_blocks(methods, tuple(models))
+    return blocks + _control_blocks(methods, tuple(models), pairs_per_job)
 
 
-def _control_blocks(methods, students):
-    with_seeds = defaultdict(list)
-    for name in controls(methods):
-        with_seeds[tuple(methods[name]["seeds"])].append(name)
-    blocks = []
-    for number, names in enumerate(with_seeds.values(), start=1):
-        targets = tuple((name, NO_TEACHER) for name in names)
-        kept_targets = tuple((name, NO_TEACHER) for name in names if keeps_weights(methods[name]))
-        own = {name: methods[name] for name in names}
-        blocks.append(Block(f"{CONTROLS}_{number}", students, targets, own, kept_targets))
+def _control_blocks(methods, students, pairs_per_job):
+    names, blocks = controls(methods), []
+    size = max(pairs_per_job, len(names))
+    seeds = dict.fromkeys(seed for name in names for seed in methods[name]["seeds"])
+    every = [(name, NO_TEACHER, seed) for seed in seeds for name in names if seed in methods[name]["seeds"]]
+    for start in range(0, len(every), size):
+        targets = tuple(every[start : start + size])
+        own = {name: methods[name] for name, _, _ in targets}
+        kept_targets = tuple(target for target in targets if keeps_weights(methods[target[0]]))
+        blocks.append(Block(f"{CONTROLS}_{start // size + 1}", students, targets, own, kept_targets))
     return blocks
 
 

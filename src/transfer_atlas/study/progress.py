@@ -62,7 +62,7 @@ class TimeLeft(logging.Handler):
 
 
 def kind_of_rule(rule):
-    """Name of a rule without what tells like rules apart: the number of a block of transfers, the name of a figure."""
+    """Name of a rule without the number of a block of transfers or the name of a figure."""
     return re.sub(r"_\d+$", "", re.sub(r"^plot_.*", "plot_figure", rule))
 
 

@@ -1,4 +1,4 @@
-"""What of these surroundings will not work, a line each: `make doctor`, or `python -m transfer_atlas.tools.doctor`.
+"""Checks of this machine, a line each: `make doctor`, or `python -m transfer_atlas.tools.doctor`.
 
 Looks at Snakemake and its Slurm plugin, the cluster, GPUs, disk and locks; changes nothing.
 """

@@ -54,7 +54,7 @@ class StudentJob:
     """Trains one student several times; each training writes one row to its own file."""
 
     def __init__(self, student, minutes, code):
-        """Begin; arguments as in `run_block`."""
+        """Store the student and what all its trainings share; arguments as in `run_block`."""
         self.student, self.minutes, self.code = student, minutes, code
         self.stop, self.checkpoints = stop_on_signals(), []
 

@@ -63,7 +63,7 @@ def _of_the_student_on_negative_flips(gap, student, teacher, labels):
 
 
 def _of_whoever_is_right(gap, student, teacher, labels):
-    """The one that alone is right; the mean of both softmaxes on neutral samples, where both are right or both wrong."""
+    """The model that alone is right; where both are right or both wrong, the mean of both softmaxes."""
     by_teacher, by_student = teacher.argmax(dim=1) == labels, student.argmax(dim=1) == labels
     return _mixture(0.5 + 0.5 * (by_teacher.float() - by_student.float()), student, teacher)
 

@@ -1,4 +1,4 @@
-"""A stream of teachers: one after another, as long as the images that are kept apart say that it helps."""
+"""A stream of teachers: one after another, as long as the accuracy on the images kept apart rises."""
 
 import copy
 import zlib
@@ -24,7 +24,7 @@ SOUP, LABELS = "soup", "labels"
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """What a row of the streams table is of.
+    """Identity and recipe of a row of the streams table.
 
     Attributes:
         way: how the next teacher is chosen: flips, accuracy, random, same; or what takes the teachers' place: labels, soup.
@@ -87,7 +87,7 @@ def _teach_stages(spec, student, teachers, checkpoint):
 
 
 class Stream:
-    """A student on its way, and what each stage made of it.
+    """A student in the middle of its stream, and the results of its stages.
 
     Attributes:
         network: the student as it is now, in eval mode.
@@ -109,7 +109,7 @@ class Stream:
         return teacher.logits[0, self.apart].argmax(axis=1) == self.student.labels[self.apart]
 
     def add_stage(self, network, names):
-        """Judge what a stage made on the images kept apart, and keep it if it helped.
+        """Judge a stage on the images kept apart, and keep its student if it helped.
 
         Args:
             network: the student after the stage.

@@ -20,7 +20,7 @@ from transfer_atlas.zoo.weights import exclusion_of_weights
 
 @dataclass(frozen=True)
 class TeamSpec:
-    """What a row of the teams table is of.
+    """Identity and recipe of a row of the teams table.
 
     Attributes:
         way: sequential, descending, matched, parallel or soup, as in docs/method.md.

@@ -1,4 +1,4 @@
-"""What a model is made of: size, cost of a forward pass and family, measured from the network."""
+"""Size, cost of a forward pass and family of a model, measured from the network."""
 
 from dataclasses import asdict, dataclass
 
@@ -17,7 +17,7 @@ from transfer_atlas.zoo.build import build_model, normalisation
 
 @dataclass(frozen=True)
 class Anatomy:
-    """What a network is made of: trainable size, cost of a forward pass and family."""
+    """Trainable size, cost of a forward pass and family of a network."""
 
     parameters: int
     macs: int

@@ -1,4 +1,4 @@
-"""What a study will take, before anything of it runs: images, disk and compute, from the networks' own arithmetic."""
+"""The cost of a study before anything runs: images, disk and hours, computed from the multiply-accumulates of its networks."""
 
 from collections import Counter
 

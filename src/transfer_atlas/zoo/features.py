@@ -1,4 +1,4 @@
-"""What a network makes of an image before its last layer."""
+"""Features of a network: what its last layer takes as input."""
 
 import torch
 from torch import nn

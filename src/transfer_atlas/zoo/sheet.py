@@ -1,4 +1,4 @@
-"""Zoo sheets from timm's registry: which pretrained models there are, and how each wants to see an image.
+"""Zoo sheets from timm's registry: all pretrained models and their evaluation geometry.
 
     python -m transfer_atlas.zoo.sheet --classes 1000 > config/imagenet_hub.tsv     all pretrained models of 1,000 classes
     python -m transfer_atlas.zoo.sheet --complete my_zoo.tsv > completed.tsv        empty recipe columns filled in
@@ -23,7 +23,7 @@ RECIPE = ("input_size", "crop_pct", "crop_mode", "interpolation", "mean", "std")
 
 
 def recipe_of(name):
-    """How a model of timm wants to see an image, as cells of a sheet.
+    """Evaluation geometry and normalisation of a model of timm, as cells of a sheet.
 
     Args:
         name: timm model name; with its tag, or of the default weights.

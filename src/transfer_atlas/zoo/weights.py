@@ -121,7 +121,7 @@ def exclusion_of_weights(path):
 
 
 def metadata_of_weights(path):
-    """What a safetensors file says of itself, text by name.
+    """Metadata of a safetensors file, text by name.
 
     Raises:
         DiskError: it is damaged.
