@@ -31,7 +31,6 @@ NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 # a first look in half a minute: figures and a recommendation from the tables of the embedded study, without training
 demo: env
 	$(BIN)/python -m transfer_atlas.datasets.embedded_study.copy results/demo
-	rm -f results/demo/recommend/gmlp.short.txt # made anew, so that it is shown each time
 	$(BIN)/snakemake --cores $(CORES) all results/demo/recommend/gmlp.short.txt --quiet rules --config study=demo tables=given
 	@echo "figures: results/demo/figures"
 

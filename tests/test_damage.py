@@ -83,7 +83,9 @@ def test_a_file_that_is_cut_off_is_refused(written, share):
     path, read = written
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(InputError, match=r"damaged .*; `make verify` removes what is damaged"):
+    with pytest.raises(
+        InputError, match=r"damaged .*; remove it, or all .* \(`python -m transfer_atlas.tools.verify \S+`\)"
+    ):
         read()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make_random_study
+from matplotlib.text import Text
 
 from transfer_atlas.analysis.histories import describe_histories
 from transfer_atlas.analysis.properties import correlate, describe_transfers
@@ -337,6 +338,7 @@ def test_long_names_leave_room_for_the_data(name, random_study, tmp_path, capsys
     save_figure(figure, [tmp_path / "f.png"])
     shares = [ax.get_position().width * ax.get_position().height for ax in figure.axes]
     assert sum(shares) > 0.15  # of the picture
+    check_that_no_text_covers_another(figure)
     assert capsys.readouterr().out == ""
 
 
@@ -431,3 +433,33 @@ def test_repetitions_that_measure_rounding_are_no_control(random_study):
     transfers = pd.concat([transfers, repeated], ignore_index=True)
     assert control_methods(transfers) == ["self", "labels"]
     assert set(describe_histories(transfers)["method"]) == set(random_study["transfers"]["method"])
+
+
+def is_shown(tick, axis):
+    """Whether a tick lies inside the view of its axis; others keep their labels, which are not drawn."""
+    low, high = sorted(axis.get_view_interval())
+    room = 1e-6 * (high - low)
+    return low - room <= tick.get_loc() <= high + room
+
+
+def boxes_of_texts(figure):
+    """(text, box in pixels) of everything that is written on a figure."""
+    figure.draw_without_rendering()
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    ticks = [(tick, axis) for axis in axes for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())]
+    hidden = {label for tick, axis in ticks if not is_shown(tick, axis) for label in (tick.label1, tick.label2)}
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [(text.get_text(), text.get_window_extent()) for text in texts if text not in hidden]
+
+
+def check_that_no_text_covers_another(figure):
+    for (one, box), (other, other_box) in combinations(boxes_of_texts(figure), 2):
+        wide = min(box.x1, other_box.x1) - max(box.x0, other_box.x0)
+        high = min(box.y1, other_box.y1) - max(box.y0, other_box.y0)
+        assert min(wide, high) < 2, f"'{one}' and '{other}' share {wide:.0f} x {high:.0f} pixels"
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("size", [(4, 5), (30, 20)])
+def test_no_text_covers_another(name, size):
+    check_that_no_text_covers_another(plot(name, make_random_study(*size)))

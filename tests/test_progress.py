@@ -4,9 +4,10 @@ import io
 import logging
 
 import pytest
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from transfer_atlas.study.progress import TimeLeft, in_words
+from transfer_atlas.study.progress import NothingToDo, TimeLeft, in_words
 
 
 class Run:
@@ -63,3 +64,11 @@ def test_nothing_is_said_after_the_last_job():
 @pytest.mark.parametrize(("seconds", "words"), [(7.4, "7 s"), (99, "99 s"), (600, "10 min"), (9000, "2.5 h")])
 def test_durations_in_words(seconds, words):
     assert in_words(seconds) == words
+
+
+def test_a_run_that_has_nothing_to_do_is_noticed():
+    called = []
+    handler = NothingToDo(lambda: called.append(1))
+    for message in ("Building DAG of jobs...", NOTHING_TO_BE_DONE_MSG):
+        handler.emit(logging.makeLogRecord({"msg": message}))
+    assert called == [1]

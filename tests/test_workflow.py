@@ -91,6 +91,9 @@ def test_tables_alone_give_figures_recommendations_and_notebooks(finished, tmp_p
     assert planned(clone, *given, overlay=None) == figures
     snakemake(clone, student, "results/theirs/figures/transfer_delta.png", *given, overlay=None)
     assert (clone / student).read_text() == recommended(finished, "test_convnext.a")
+    again = snakemake(clone, student, *given, overlay=None)
+    assert "Nothing to be done" in again.stderr
+    assert (clone / student).read_text() in again.stdout
     drawn = (clone / "results/theirs/figures/transfer_delta.png").read_bytes()
     assert drawn == (finished / "results/small/figures/transfer_delta.png").read_bytes()
     environment = {**os.environ, "TRANSFER_ATLAS_RESULTS": "results/theirs", "PYTHONPATH": str(clone / "src")}

@@ -34,10 +34,7 @@ onstart:
 
 onsuccess:
     records.save_records(RESULTS, ".snakemake")
-    for text in targets.texts_to_print(workflow.dag_settings.targets, STUDY):
-        print(f"\n{text}\n{text.read_text()}", flush=True)
-    if left_out := targets.excluded_models(RESULTS):
-        print(left_out, flush=True)
+    targets.print_texts(workflow.dag_settings.targets, STUDY)
 
 
 onerror:

@@ -13,8 +13,10 @@ NO_CHECKSUM = {"crc32": "00000000"}  # in the metadata of a safetensors file, un
 
 def damaged(path, reason):
     """The error of a file that is not what was written."""
+    remove = f"python -m transfer_atlas.tools.verify {Path(path).parent}"
     return DiskError(
-        f"{path}: damaged ({one_line(reason, 100)}); `make verify` removes what is damaged, and the next run makes it again"
+        f"{path}: damaged ({one_line(reason, 100)}); remove it, or all that is damaged beside it (`{remove}`), "
+        "and the next run makes it again"
     )
 
 

@@ -1,4 +1,4 @@
-"""How long a run will still take, said on the terminal after each job."""
+"""What a run says on the terminal beside Snakemake's own lines: the time left after each job, and texts that are made already."""
 
 import logging
 import re
@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 
+from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.common import LogEvent
 
 WITHOUT_WORK = ("all", "figures", "total")  # targets that only name others, and the sum of all
@@ -59,6 +60,20 @@ class TimeLeft(logging.Handler):
         if running:
             line += "; running: " + ", ".join(f"{kind} ({jobs})" for kind, jobs in sorted(running.items()))
         return line
+
+
+class NothingToDo(logging.Handler):
+    """Calls a function where Snakemake has nothing to do, for then it runs no `onsuccess`."""
+
+    def __init__(self, then):
+        """`then` takes no arguments."""
+        super().__init__()
+        self.then = then
+
+    def emit(self, record):
+        """Call the function if this is the record that says so."""
+        if record.getMessage() == NOTHING_TO_BE_DONE_MSG:
+            self.then()
 
 
 def kind_of_rule(rule):

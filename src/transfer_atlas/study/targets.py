@@ -33,8 +33,16 @@ def check_targets(arguments, study, known):
             _check_names(target, found[2], known)
 
 
+def print_texts(requested, study):
+    """Print what a run ends with on the terminal: the requested texts, and which models were left out; arguments as below."""
+    for path in texts_to_print(requested, study):
+        print(f"\n{path}\n{path.read_text()}", flush=True)
+    if left_out := excluded_models(f"results/{study}"):
+        print(left_out, flush=True)
+
+
 def texts_to_print(requested, study):
-    """The tables for people among the requested targets, which a run ends with on the terminal.
+    """The texts among the requested targets.
 
     Args:
         requested: targets of the call; empty for the default one, whose text is the summary.

@@ -24,7 +24,9 @@ def contact_sheet(paths):
         InputError: there are none.
     """
     if not paths:
-        raise InputError("no PNG files there; make them with: snakemake --cores 2 figures")
+        raise InputError(
+            "no PNG files there; make them with: snakemake --cores 2 figures --configfile <your study's config files>"
+        )
     placed, left, top, below = [], 0, 0, 0
     for path in paths:
         with Image.open(path) as opened:
