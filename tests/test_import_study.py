@@ -142,10 +142,13 @@ def test_the_workflow_is_deployed_from_git(leaderboard, tmp_path):
 
 
 def test_a_study_lies_in_any_folder(leaderboard, tmp_path):
-    shutil.copytree(leaderboard / "predictions", tmp_path / "predictions")
-    options = ("--directory", tmp_path, "--quiet", "rules", "--dry-run")
-    done = snakemake(leaderboard, *options, overlay="config/leaderboard.yaml")
-    assert re.search(r"^import_predictions +1$", done.stdout, flags=re.M)
+    shutil.copytree(leaderboard / "predictions", tmp_path / "run [1]")
+    study = yaml.safe_load((leaderboard / "config/leaderboard.yaml").read_text())
+    study["predictions"]["files"] = "run [[]1]/*.csv"
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    table = "results/leaderboard/models.parquet"
+    snakemake(leaderboard, table, "--directory", tmp_path, overlay=str(tmp_path / "study.yaml"))
+    assert read_table(tmp_path / table)["model"].to_list() == list("abcde")
 
 
 def test_a_faulty_file_of_predictions_is_one_line(leaderboard):

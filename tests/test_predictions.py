@@ -18,7 +18,7 @@ from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.zoo_predictions import ZooPredictions, read_zoo_predictions
 from transfer_atlas.store.tables import read_table, write_table
-from transfer_atlas.study.prediction_sources import columns_of, prediction_files
+from transfer_atlas.study.prediction_sources import columns_of, labels_file, prediction_files
 
 COLUMNS = {name: name for name in ("model", "image", "label", "prediction", "label_probability", "confidence")}
 IMAGES = [f"img_{number:03d}" for number in range(60)]
@@ -386,6 +386,18 @@ def test_brackets_and_a_tilde_in_paths_are_no_patterns(tmp_path, monkeypatch):
     path = tmp_path / "run [1]/a.csv"
     path.write_text(GOOD)
     assert prediction_files(str(path)) == prediction_files("~/run [1]/a.csv") == [str(path)]
+
+
+def test_braces_in_paths_are_refused(tmp_path):
+    (tmp_path / "run {x}").mkdir()
+    path = tmp_path / "run {x}/a.csv"
+    path.write_text(GOOD)
+    with pytest.raises(
+        InputError, match=r"^predictions.files: .* has braces, which Snakemake takes for wildcards; rename"
+    ):
+        prediction_files(str(path.with_name("*.csv")))
+    with pytest.raises(InputError, match=r"^predictions.labels: .* has braces"):
+        labels_file({"labels": str(path)}, [])
 
 
 def test_a_column_that_the_files_do_not_have_is_null():

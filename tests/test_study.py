@@ -110,6 +110,7 @@ def test_zoo_sheet_is_read_with_types(sheet):
         ([("a.x", "net", "", "hub"), ("a.x", "net", "", "hub")], "row 3: model 'a.x' is named twice"),
         ([("a.x", "net", "", "train:lang")], "row 2: no training recipe 'lang' in zoo.recipes; did you mean long?"),
         ([("a.x", "net", "", "/no/file.pth")], "row 2: weights file '/no/file.pth' does not exist"),
+        ([("a.x", "net", "", "w{1}.pth")], "row 2: w{1}.pth has braces, which Snakemake takes for wildcards"),
         ([("a.x", "net", "{patch: 8}", "hub")], "row 2: column 'kwargs' should be object in JSON"),
         ([("DeiT Tiny", "net", "", "hub")], "row 2: model name 'DeiT Tiny' may hold only letters, digits and _ . + -"),
         ([("a" * 238, "net", "", "hub")], "row 2: model name 'aaaa"),

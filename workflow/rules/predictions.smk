@@ -30,8 +30,7 @@ READ_FILES = [file for file in (LABELS_FILE, ACCEPTED_FILE) if file]
 
 rule import_predictions:
     input:
-        # braces in a path are no wildcards
-        files=[file.replace("{", "{{").replace("}", "}}") for file in PREDICTION_FILES],
+        files=PREDICTION_FILES,
     output:
         **{"accepted": ACCEPTED[0]} if ACCEPTED else {},
         predictions=directory("<results>/predictions/evaluation"),

@@ -1,4 +1,4 @@
-"""Which names models may have."""
+"""Which names models and files may have."""
 
 import re
 
@@ -20,3 +20,13 @@ def check_model_name(name, where):
         raise InputError(f"{where}: model name '{name[:40]}...' is longer than {LONGEST_NAME} bytes; shorten it")
     if name in ("none", ".", ".."):
         raise InputError(f"{where}: a model cannot be called '{name}', which has a meaning in paths; rename it")
+
+
+def check_file_name(path, where):
+    """Refuse a path that Snakemake would take for a pattern.
+
+    Raises:
+        InputError: it has braces.
+    """
+    if "{" in str(path) or "}" in str(path):
+        raise InputError(f"{where}: {path} has braces, which Snakemake takes for wildcards; rename it")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.store.files import refuse_lfs_pointer
+from transfer_atlas.study.names import check_file_name
 
 TABLE_SUFFIXES = (".parquet", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 PREDICTION_SUFFIXES = (*TABLE_SUFFIXES, ".npy", ".npz")
@@ -15,7 +16,7 @@ def prediction_files(patterns):
     """Find the files of predictions made elsewhere, pattern by pattern; those of one pattern are sorted by name.
 
     Raises:
-        InputError: a pattern that matches no file, or files of a kind that cannot be read.
+        InputError: a pattern that matches no file, or files of a kind that cannot be read or with braces in their path.
     """
     files = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
@@ -26,6 +27,7 @@ def prediction_files(patterns):
             raise InputError(f"predictions.files: no file matches {pattern}")
         files += [file for file in found if file not in files]
     for file in files:
+        check_file_name(file, "predictions.files")
         if not file.lower().endswith(PREDICTION_SUFFIXES):
             raise InputError(f"predictions.files: {file} is none of {', '.join(PREDICTION_SUFFIXES)}")
         refuse_lfs_pointer(file)
@@ -99,5 +101,6 @@ def _check_table(predictions, key, suffixes):
         raise InputError(f"predictions.{key}: no file {file}")
     if not file.name.lower().endswith(suffixes):
         raise InputError(f"predictions.{key}: {file} is none of {', '.join(suffixes)}")
+    check_file_name(file, f"predictions.{key}")
     refuse_lfs_pointer(file)
     return str(file)

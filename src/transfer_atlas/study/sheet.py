@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transfer_atlas.errors import InputError, did_you_mean
 from transfer_atlas.store.files import refuse_lfs_pointer
-from transfer_atlas.study.names import check_model_name
+from transfer_atlas.study.names import check_file_name, check_model_name
 from transfer_atlas.study.validation import check
 
 GEOMETRY_KEYS = ("input_size", "crop_pct", "crop_mode", "interpolation")
@@ -94,6 +94,7 @@ def _check_weights(row, recipes, where):
         if recipe not in recipes:
             raise InputError(f"{where}: no training recipe '{recipe}' in zoo.recipes{did_you_mean(recipe, recipes)}")
     elif weights != "hub":
+        check_file_name(weights, where)
         if not Path(weights).is_file():
             raise InputError(
                 f"{where}: weights file '{weights}' does not exist; expected train:<recipe>, hub or a file"
