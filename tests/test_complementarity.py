@@ -89,6 +89,24 @@ def mean_of_pairs(embeddings):
     return cosines[np.triu_indices(len(unit), k=1)].mean()
 
 
+@pytest.mark.parametrize("classes", [255, 256, 257, 600, 1000])
+@pytest.mark.parametrize("size", [1, 2, 64, 65])
+def test_many_classes_with_as_many_flips_equal_brute_force(classes, size):
+    """More classes in a bin than a byte can count, and a word of 64 images that is full."""
+    labels = np.repeat(np.arange(classes), size)
+    place = np.arange(len(labels)) % size
+    # right everywhere, wrong once in each class, wrong everywhere, right in one class
+    correct = np.array([place >= 0, place > 0, place < 0, labels == 3])
+    counts = count_pairs(predictions_of(np.where(correct, labels, labels + 1), labels), None)
+    for s, t in np.ndindex(4, 4):
+        in_class = np.bincount(labels[~correct[s] & correct[t]], minlength=classes)
+        assert counts.flips[s, t] == in_class.sum()
+        assert counts.entropy[s, t] == pytest.approx(entropy(in_class) if in_class.any() else 0, abs=1e-9)
+        if in_class.any():
+            top = [len(smallest_prefix(in_class, percent)) for percent in TOP_PERCENTS]
+            assert counts.top_classes[s, t].tolist() == top
+
+
 @given(studies())
 @settings(deadline=None, max_examples=150)
 def test_counts_equal_brute_force(drawn):
