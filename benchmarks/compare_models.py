@@ -108,6 +108,51 @@ def count_bits(right, wrong):
     return flips
 
 
+@njit(parallel=True)
+def count_in_classes(right, wrong):
+    """The population counts of all pairs, each class's kept as a byte."""
+    models, classes = right.shape
+    flips = np.zeros((models, models), np.int32)
+    for student in prange(models):
+        in_class = np.zeros(classes, np.uint8)
+        for teacher in range(models):
+            w, r = wrong[student], right[teacher]
+            total = 0
+            for word in range(classes):
+                in_class[word] = popcount(w[word] & r[word])
+                total += in_class[word]
+            flips[student, teacher] = total
+    return flips
+
+
+@njit(parallel=True)
+def count_bins(right, wrong):
+    """The same with the histogram of the flips of classes."""
+    models, classes = right.shape
+    most = np.zeros((models, models), np.int32)
+    for student in prange(models):
+        in_class, histogram = np.zeros(classes, np.uint8), np.zeros(PER_CLASS + 4, np.int32)
+        for teacher in range(models):
+            most[student, teacher] = flip_kernels._histogram_of_words(
+                wrong[student], right[teacher], in_class, histogram
+            )
+    return most
+
+
+def stages(models):
+    """What each part of the kernel costs, against the bare population counts."""
+    labels, predictions, _ = make_zoo(models)
+    packed = flip_kernels.pack_by_class(predictions == labels, labels, CLASSES)
+    parts = {
+        "bare population counts": lambda: count_bits(*packed[:2]),
+        "with a byte per class": lambda: count_in_classes(*packed[:2]),
+        "with the histogram of the classes": lambda: count_bins(*packed[:2]),
+        "with entropy and top-X % classes": lambda: flip_kernels.count_flips(*packed, K_LN_K, np.array(TOP_PERCENTS)),
+    }
+    seconds = {name: min(timed(part)[0] for _ in range(4)) for name, part in parts.items()}
+    return {name: f"{taken:.2f} s, {seconds['bare population counts'] / taken:.0%}" for name, taken in seconds.items()}
+
+
 def compare(models):
     """One row of the table of flips and entropy."""
     labels, predictions, _ = make_zoo(models)
@@ -212,6 +257,7 @@ def main():
     rest(20)
     print(f"{numba.get_num_threads()} threads; kernels compiled beforehand\n")
     print(pd.DataFrame([compare(number) for number in models]).to_markdown(index=False), flush=True)
+    print(f"\nparts of the kernel, {models[-1]:,} models:", *stages(models[-1]).items(), sep="\n- ", flush=True)
     print(f"\nthe other measures of all pairs of {models[-1]:,} models:")
     for name, seconds in rest(models[-1]).items():
         print(f"- {name}: {seconds:.1f} s", flush=True)

@@ -143,10 +143,9 @@ def _count_top_classes(histogram, most, total, percents, counts):
     for k in range(most, 0, -1):
         while threshold < len(percents):
             missing = percents[threshold] * total - 100 * held  # in hundredths of a flip
-            needed = (missing + 100 * k - 1) // (100 * k)
-            if needed > histogram[k]:
+            if missing > 100 * k * histogram[k]:  # before the division, which is slow and seldom needed
                 break
-            counts[threshold] = taken + needed
+            counts[threshold] = taken + (missing + 100 * k - 1) // (100 * k)
             threshold += 1
         held += histogram[k] * k
         taken += histogram[k]
