@@ -78,7 +78,7 @@ def _cell_classes(cell):
 
 
 def _number_of(classes):
-    """Function of a text to the number of its class, NaN where the study has no such class."""
+    """A function that maps the text of a class to its number, or to NaN where the study has no such class."""
     names = classes["name"].where(classes["name"].notna(), classes["class"].astype(str))
     place = dict(zip(names, classes["class"], strict=True))
     integers = names.map(lambda name: INTEGER.fullmatch(name) is not None).all()

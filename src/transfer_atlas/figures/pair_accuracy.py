@@ -1,4 +1,4 @@
-"""What two models could reach together, against the better of the two."""
+"""Accuracy that two models could reach together, against the better of the two."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -47,7 +47,7 @@ def plot_pair_matrix(complementarity, models):
 
 
 def cluster(flips):
-    """Order of models that brings alike ones together.
+    """Order of the models in which similar ones stand side by side.
 
     Args:
         flips: float [models, models], positive flips; its diagonal is not read.

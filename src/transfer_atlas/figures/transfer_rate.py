@@ -1,4 +1,4 @@
-"""How much of what the teacher knows arrives, against the size of the student."""
+"""Share of the complementary knowledge that is transferred, against the size of the student."""
 
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullLocator

@@ -74,7 +74,7 @@ def draw_numbers(transforms, images, view, seed):
 
 
 def augment(pixels, transforms, numbers):
-    """Apply transforms by their numbers.
+    """Apply the transforms with given random numbers.
 
     Args:
         pixels: uint8 [images, side, side, 3].
