@@ -36,8 +36,10 @@ def local_copy(cache, source):
         source: Snakemake's SourceFile.
     """
     path = Path(cache.get_path(source))
-    named = path.with_name(source.get_filename())  # the cache calls a file from Git <name>@<ref>
+    # the cache calls a file from Git <name>@<ref>; a folder of its own, for two modules may have files of one name
+    named = path.with_name(f"{path.name}.named") / source.get_filename()
     if not named.exists():
+        named.parent.mkdir(exist_ok=True)
         shutil.copy(path, named)
     return named
 
