@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from compare_models import CLASSES, IMAGES, make_zoo
+from compare_models import CLASSES, make_zoo
 from playwright.sync_api import sync_playwright
 
-from transfer_atlas.complementarity.nulls import difficulty_null
+from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.logits.zoo_predictions import ZooPredictions
-from transfer_atlas.page.atlas import build_page
+from transfer_atlas.page.atlas import OF_PAIRS, build_page
 
 # milliseconds from a call to the next picture, the median of many calls on models all over the zoo
 MOMENT = """async (what) => {
@@ -32,22 +32,6 @@ MOMENT = """async (what) => {
   return times.sort((a, b) => a - b)[15];
 }"""
 DONE = "() => matrix.done && document.querySelector('#team tr') !== null"
-
-
-def table_of_pairs(names, correct):
-    """The columns of the complementarity table that the page reads."""
-    right = correct.astype(np.float32)
-    flips = np.rint((1 - right) @ right.T).astype(np.int64)
-    student, teacher = np.nonzero(~np.eye(len(names), dtype=bool))
-    shares = flips[student, teacher] / IMAGES
-    return pd.DataFrame(
-        {
-            "student": np.array(names)[student],
-            "teacher": np.array(names)[teacher],
-            "positive_flips": shares,
-            "flips_over_expected": shares / difficulty_null(correct, flips / IMAGES).expected[student, teacher],
-        }
-    )
 
 
 def wait(tab, condition):
@@ -102,7 +86,7 @@ def main():
     predicted = ZooPredictions(names, labels, predictions, confidences)
     classes = pd.DataFrame({"class": range(CLASSES), "name": [f"class {number}" for number in range(CLASSES)]})
     described = pd.DataFrame({"model": names, "family": "convolution", "parameters": 25_000_000})
-    pairs = table_of_pairs(names, predicted.correct)
+    pairs = compare_models(predicted)[OF_PAIRS]
     start = time.perf_counter()
     page = build_page("hub", predicted, classes.assign(images=np.bincount(labels)), described, pairs)
     print(f"{models:,} models: written in {time.perf_counter() - start:.0f} s, {len(page) / 1e6:.1f} MB")

@@ -22,11 +22,13 @@ from scipy.special import xlogy
 from transfer_atlas.complementarity import agreement_kernels, flip_kernels, similarity_kernels
 from transfer_atlas.complementarity.bits import popcount
 from transfer_atlas.complementarity.classes import mean_cosine, unit_rows
-from transfer_atlas.complementarity.counts import count_pairs
+from transfer_atlas.complementarity.counts import PairCounter
 from transfer_atlas.complementarity.nulls import difficulty_null
+from transfer_atlas.complementarity.packed_zoo import pack_zoo
 from transfer_atlas.complementarity.pair_table import tabulate_chunks
-from transfer_atlas.complementarity.rounded_similarity import rounded_mean_cosines
-from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
+from transfer_atlas.complementarity.rounded_similarity import round_cosines, rounded_mean_cosines
+from transfer_atlas.complementarity.symmetric_counts import sign_confidences
+from transfer_atlas.logits.zoo_predictions import ZooPredictions, read_zoo_predictions
 from transfer_atlas.statistics import TOP_PERCENTS
 from transfer_atlas.store.tables import fingerprint, write_chunks, write_table
 
@@ -187,15 +189,19 @@ def rest(models):
     labels, predictions, confidences = make_zoo(models)
     correct = predictions == labels
     packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
-    kernel, (flips, _, top_classes) = timed(flip_kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))
-    seconds = {"same prediction": timed(lambda: agreement_kernels.count_same(predictions))[0]}
-    signed = np.where(correct, confidences, -confidences)
-    seconds["more confident choice"] = timed(agreement_kernels.count_confident_choice, signed)[0]
-    null, _ = timed(difficulty_null, correct, flips)
+    kernel, (_, _, top_classes) = timed(flip_kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))
+    zoo = ZooPredictions([f"m{row:04d}" for row in range(models)], labels, predictions, confidences)
+    ranking, (signed, _) = timed(sign_confidences, zoo)
+    seconds = {"ranks of confidences": ranking}
+    agreement, _ = timed(agreement_kernels.count_agreement, predictions, predictions, signed, signed, True)
+    seconds["same prediction and more confident choice"] = agreement
+    packed_zoo = pack_zoo(zoo)
+    null, difficulty = timed(difficulty_null, packed_zoo, zoo)
+    null += timed(difficulty.expect, slice(models), slice(models))[0]
     seconds[f"expected flips ({null / kernel:.1f}x the kernel)"] = null
     unit = unit_rows(np.random.default_rng(0).gamma(0.02, size=(CLASSES, CLASSES)) + 10 * np.eye(CLASSES))
     easiest_last = np.argsort(np.bincount(labels, weights=correct.mean(axis=0)), kind="stable")
-    rounded, found = timed(rounded_mean_cosines, *packed, top_classes, unit, easiest_last)
+    rounded, found = timed(lambda: rounded_mean_cosines(*packed, top_classes, round_cosines(unit, easiest_last)))
     blocks = similarity_kernels.block_embeddings(unit)
     exact, true = timed(similarity_kernels.similarity_of_top_classes, *packed, top_classes, blocks)
     seconds[f"class similarity from sums of embeddings, {CLASSES} dims"] = exact
@@ -217,8 +223,8 @@ def job(predictions, table, began):
 
     predicted = stage("read the predictions", read_zoo_predictions, predictions)
     embeddings = np.random.default_rng(0).random((CLASSES, CLASSES))
-    counts = stage("count all pairs", count_pairs, predicted, embeddings)
-    stage("write the table", write_chunks, tabulate_chunks(counts), "complementarity", table)
+    counter = stage("count what both orders share", PairCounter, predicted, embeddings)
+    stage("count the rest and write the table", write_chunks, tabulate_chunks(counter), "complementarity", table)
     stages = [f"{name}: {seconds:.1f} s" for name, seconds in stages.items()]
     print(*stages, f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB", sep="; ")
 

@@ -65,7 +65,7 @@ def test_flips_by_accepted_labels_equal_brute_force(images):
     predicted = ZooPredictions(
         [f"m{n}" for n in range(5)], labels, prediction, np.full((5, images), np.nan, np.float32)
     )
-    right, judged = accepted_matrix(predicted, accepted)
+    right, judged = accepted_matrix(predicted.prediction, accepted)
     assert [[bool(p in a) for p, a in zip(row, accepted, strict=True)] for row in prediction] == right.tolist()
     table = compare_models(predicted, accepted=accepted).set_index(["student", "teacher"])
     for (student, teacher), row in table.iterrows():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, entropy, false_discovery_control
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from transfer_atlas.complementarity.counts import count_pairs
+from transfer_atlas.complementarity.counts import PairCounter, count_pairs
 from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.pair_table import compare_models, tabulate_chunks, tabulate_pairs
 from transfer_atlas.errors import InputError
@@ -221,10 +221,10 @@ def test_chunks_make_the_whole_table():
     generator = np.random.default_rng(0)
     labels = generator.integers(0, 7, 200)
     predicted = predictions_of(generator.integers(0, 7, (5, 200)), labels, generator.random((5, 200)))
-    counts = count_pairs(predicted, generator.normal(size=(7, 4)))
-    chunks = list(tabulate_chunks(counts, rows=10))
+    embeddings = generator.normal(size=(7, 4))
+    chunks = list(tabulate_chunks(PairCounter(predicted, embeddings), pairs=10))
     assert [len(chunk) for chunk in chunks] == [8, 8, 4]
-    whole = tabulate_pairs(counts)
+    whole = compare_models(predicted, embeddings)
     for column in whole:
         np.testing.assert_array_equal(np.concatenate([chunk[column] for chunk in chunks]), whole[column])
 

@@ -119,7 +119,7 @@ def test_accepted_labels_and_chance_of_public_networks(tmp_path):
     assert pairs["accepted_images"].iloc[0] == 46_837
     assert round(pairs["accepted_flips"].min(), 4) == 0.0245
     assert pairs["student_accepted"].agg(["min", "max"]).round(2).tolist() == [0.05, 0.39]
-    right, judged = accepted_matrix(answers, accepted)
+    right, judged = accepted_matrix(answers.prediction, accepted)
     row = pairs.set_index(["student", "teacher"]).loc[("vgg16_keras", "xception_keras")]
     s, t = (answers.models.index(name) for name in ("vgg16_keras", "xception_keras"))
     assert row["accepted_flips"] == (~right[s] & right[t])[judged].mean()

@@ -5,7 +5,8 @@ import pytest
 from scipy.special import expit
 
 from transfer_atlas.complementarity import nulls
-from transfer_atlas.complementarity.nulls import difficulty_null, fit_easiness
+from transfer_atlas.complementarity.counts import count_pairs
+from transfer_atlas.complementarity.nulls import fit_easiness
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.zoo_predictions import ZooPredictions
@@ -17,6 +18,15 @@ def draw_zoo(generator, models, images, two_kinds):
     if two_kinds:  # hard and easy images, a distribution that is far from normal
         easiness = np.where(generator.random(images) < 0.5, generator.normal(3, 1, images), easiness / 2 - 2)
     return generator.random((models, images)) < expit(ability[:, None] + easiness)
+
+
+def null_of(correct):
+    return count_pairs(zoo_of(np.where(correct, 0, 1), np.zeros(correct.shape[1], int)))
+
+
+def zoo_of(prediction, labels):
+    names = [f"m{number}" for number in range(len(prediction))]
+    return ZooPredictions(names, labels, prediction, np.full(prediction.shape, np.nan, np.float32))
 
 
 def flips_of(correct):
@@ -31,11 +41,11 @@ def test_intervals_cover_one_where_the_null_holds(models, repetitions, limit, tw
     generator, z, ratios, found = np.random.default_rng(models), [], [], 0
     for _ in range(repetitions):
         correct = draw_zoo(generator, models, 3000, two_kinds)
-        null, upper = difficulty_null(correct, flips_of(correct)), np.triu_indices(models, 1)
+        null, upper = null_of(correct), np.triu_indices(models, 1)
         observed = flips_of(correct)[upper] / 3000
-        z.extend((observed - null.expected[upper]) / null.error[upper] / null.quantile)
-        ratios.extend(observed / null.expected[upper])
-        found += (null.q < 0.05).any()
+        z.extend((observed - null.expected_flips[upper]) / null.expected_flips_error[upper] / null.null_quantile)
+        ratios.extend(observed / null.expected_flips[upper])
+        found += (null.expected_flips_q < 0.05).any()
     assert 0.93 <= np.mean(np.abs(z) < 1) <= 0.99
     assert np.mean(ratios) == pytest.approx(1, abs=0.01)
     # no pair is declared to differ, save in one of twenty zoos
@@ -51,16 +61,16 @@ def test_models_that_copy_each_other_stand_out(limit, monkeypatch):
     copied = generator.random(20_000) < 1 / 3
     correct[1, copied] = correct[0, copied]
     flips = flips_of(correct)
-    null = difficulty_null(correct, flips)
-    ratio = flips / 20_000 / null.expected
+    null = null_of(correct)
+    ratio = flips / 20_000 / null.expected_flips
     assert ratio[0, 1] < 0.85
     assert ratio[1, 0] < 0.85
-    assert null.q[0, 1] < 1e-6
+    assert null.expected_flips_q[0, 1] < 1e-6
     others = np.ones((16, 16), bool)
     others[:2] = others[:, :2] = False
     np.fill_diagonal(others, False)
     assert np.abs(ratio[others] - 1).max() < 0.1
-    assert (null.q[others] < 0.05).mean() < 0.05
+    assert (null.expected_flips_q[others] < 0.05).mean() < 0.05
 
 
 def test_expected_flips_equal_brute_force_over_images():
@@ -68,7 +78,7 @@ def test_expected_flips_equal_brute_force_over_images():
     correct = draw_zoo(np.random.default_rng(1), 8, 500, two_kinds=False)
     scores = correct.sum(axis=0)
     shares, abilities = fit_easiness(np.bincount(scores, minlength=9), correct.mean(axis=1), 5000)
-    expected, _ = nulls._null_of_all(correct)
+    expected, _ = nulls._null_of_all(scores, correct.mean(axis=1), np.arange(8))(slice(8), slice(8))
     brute = np.zeros((8, 8))
     for score in scores:
         right = np.array([expit(ability + nulls.EASINESS) for ability in abilities])
@@ -87,25 +97,23 @@ def test_expected_flips_equal_brute_force_over_images():
 @pytest.mark.parametrize("models", [2, 5])
 def test_small_zoos_have_no_null(models):
     correct = draw_zoo(np.random.default_rng(2), models, 100, two_kinds=False)
-    null = difficulty_null(correct, flips_of(correct))
-    assert np.isnan(null.expected).all()
-    assert np.isnan(null.q).all()
+    null = null_of(correct)
+    assert np.isnan(null.expected_flips).all()
+    assert np.isnan(null.expected_flips_q).all()
 
 
 def test_models_without_errors_have_no_null_and_harm_no_other():
     correct = draw_zoo(np.random.default_rng(3), 10, 400, two_kinds=False)
     correct[4], correct[7] = True, False
-    null = difficulty_null(correct, flips_of(correct))
-    known = ~np.isnan(null.expected)
+    null = null_of(correct)
+    known = ~np.isnan(null.expected_flips)
     assert not known[4].any()
     assert not known[:, 7].any()
     assert known.sum() == 8 * 7
 
 
 def table_of(prediction, labels, same_network=()):
-    names = [f"m{number}" for number in range(len(prediction))]
-    confidence = np.full(prediction.shape, np.nan, np.float32)
-    return compare_models(ZooPredictions(names, labels, prediction, confidence), same_network=same_network)
+    return compare_models(zoo_of(prediction, labels), same_network=same_network)
 
 
 def test_the_table_says_what_is_expected_of_each_pair():

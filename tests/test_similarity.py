@@ -31,7 +31,7 @@ def zoo():
 
 def test_rounding_changes_a_similarity_by_less_than_a_hundredth_of_the_mean_cosine(zoo):
     packed, top_classes, unit, order = zoo
-    rounded = rounded_mean_cosines(*packed, top_classes, unit, order)
+    rounded = rounded_mean_cosines(*packed, top_classes, round_cosines(unit, order))
     exact = similarity_kernels.similarity_of_top_classes(
         *packed, top_classes, similarity_kernels.block_embeddings(unit)
     )
@@ -47,17 +47,18 @@ def test_rounding_changes_a_similarity_by_less_than_a_hundredth_of_the_mean_cosi
 
 def test_equal_to_the_bit_for_any_number_of_threads_and_of_other_models(zoo):
     (right, wrong, first_word), top_classes, unit, order = zoo
-    whole = rounded_mean_cosines(right, wrong, first_word, top_classes, unit, order)
+    cosines = round_cosines(unit, order)
+    whole = rounded_mean_cosines(right, wrong, first_word, top_classes, cosines)
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
-        alone = rounded_mean_cosines(right, wrong, first_word, top_classes, unit, order)
+        alone = rounded_mean_cosines(right, wrong, first_word, top_classes, cosines)
     finally:
         numba.set_num_threads(threads)
     np.testing.assert_array_equal(alone, whole)
     some = [1, 5, 19]
     part = rounded_mean_cosines(
-        right[some], wrong[some], first_word, np.ascontiguousarray(top_classes[np.ix_(some, some)]), unit, order
+        right[some], wrong[some], first_word, np.ascontiguousarray(top_classes[np.ix_(some, some)]), cosines
     )
     np.testing.assert_array_equal(part, whole[np.ix_(some, some)])
 
@@ -71,7 +72,7 @@ def test_ids_and_keys_that_do_not_fit_are_not_rounded(classes, images, fits):
 
 def test_no_sum_of_16_bits_overflows():
     unit = np.ones((2500, 1), np.float32)  # every cosine is 1
-    rounded, _, step = round_cosines(unit, np.arange(2500))
+    _, rounded, _, step = round_cosines(unit, np.arange(2500))
     for first in range(0, 2500, 1024):
         assert np.abs(rounded[:, first : first + 1024].astype(int)).sum(axis=1).max() * 2 < 2**15
     assert rounded[2499, :2499].mean() * step == pytest.approx(1, rel=0.01)

@@ -140,7 +140,7 @@ def describe_set(predicted, models):
 def describe_unknown(predicted, accepted):
     """Images that no network is right on, and of how many of these a prediction is accepted by ReaL."""
     unknown = ~predicted.correct.any(axis=0)
-    right, judged = accepted_matrix(predicted, accepted)
+    right, judged = accepted_matrix(predicted.prediction, accepted)
     return {
         "unknown": f"{unknown.sum():,}",
         "unknown_share": percent(unknown.mean()),

@@ -76,6 +76,54 @@ def false_discovery_rate(p):
     return q
 
 
+class FalseDiscoveryRates:
+    """Adjusted p values (Benjamini-Hochberg) of tests that are too many to be held at once.
+
+    Of up to EXACT_TESTS tests all p values are kept. Of more, they are counted in bins of equal ratio, and a p value counts as
+    the upper end of its bin: the adjusted one is at most 1 / 65,536 of itself too large, never too small. Neither depends on the
+    order or the parts in which the p values come.
+    """
+
+    EXACT_TESTS = 1_000_000
+    SHIFT = 7  # bits of a float32 that a bin leaves out
+
+    def __init__(self, tests):
+        """Expect so many p values at most."""
+        self._exact, self._p, self._q = tests <= self.EXACT_TESTS, [], None
+        self._counts = None if self._exact else np.zeros(self._bins(np.ones(1))[0] + 1, np.int64)
+
+    def add(self, p):
+        """Add p values, an array; NaN is no test."""
+        p = p[~np.isnan(p)]
+        if self._exact:
+            self._p.append(p)
+        else:
+            self._counts += np.bincount(self._bins(p), minlength=len(self._counts))
+
+    def adjust(self, p):
+        """Adjusted p values of those that were added, in an array of any shape; NaN stays NaN."""
+        if self._q is None:
+            self._finish()
+        known = ~np.isnan(p)
+        q = np.full(p.shape, np.nan, np.float32)
+        q[known] = self._q[np.searchsorted(self._p, p[known]) if self._exact else self._bins(p[known])]
+        return q
+
+    def _finish(self):
+        if self._exact:
+            self._p = np.sort(np.concatenate(self._p))
+            self._q = false_discovery_rate(self._p)
+            return
+        upper = ((np.arange(len(self._counts), dtype=np.uint32) + 1) << self.SHIFT).view(np.float32).astype(float)
+        held = np.cumsum(self._counts)
+        ratios = np.full(len(upper), np.inf)
+        np.divide(upper * held[-1], held, out=ratios, where=self._counts > 0)
+        self._q = np.minimum(1, np.minimum.accumulate(ratios[::-1])[::-1]).astype(np.float32)
+
+    def _bins(self, p):
+        return p.astype(np.float32).view(np.uint32) >> self.SHIFT
+
+
 def mean_over_students(rows, column):
     """Mean of a column over transfers, and the standard error of the mean over students, which share theirs.
 

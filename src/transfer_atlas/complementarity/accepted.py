@@ -54,11 +54,11 @@ def read_accepted_labels(file, columns, image_pattern, images, classes):
     )
 
 
-def accepted_matrix(predicted, accepted):
+def accepted_matrix(prediction, accepted):
     """Which predictions are accepted.
 
     Args:
-        predicted: ZooPredictions.
+        prediction: int [models, images], classes.
         accepted: lists of classes, as many as images.
 
     Returns:
@@ -67,7 +67,7 @@ def accepted_matrix(predicted, accepted):
     sizes = np.array([len(classes) for classes in accepted])
     padded = np.full((len(accepted), max(1, sizes.max(initial=0))), -1)
     padded[np.arange(padded.shape[1]) < sizes[:, None]] = np.concatenate([*accepted, []])
-    return np.stack([(row[:, None] == padded).any(axis=1) for row in predicted.prediction]), sizes > 0
+    return np.stack([(row[:, None] == padded).any(axis=1) for row in prediction]), sizes > 0
 
 
 def _cell_classes(cell):

@@ -1,34 +1,34 @@
-"""Compiled loops over all pairs of models, image by image; arguments and results are plain arrays."""
+"""Compiled loops over all pairs of models, image by image; arguments and results are plain arrays.
+
+All counts are integers, so they do not depend on the number of threads, nor on how the models are cut into sets.
+"""
 
 import numpy as np
 from numba import njit, prange
 
 from transfer_atlas.complementarity.bits import popcount
 
-TILE = 16  # models a side: two tiles of float32 confidences of CHUNK images stay in the L2 cache
-CHUNK = 4096
+TILE = 32  # models a side: two tiles of CHUNK images stay in the L2 cache
+CHUNK = 2048
+COLUMNS = 16  # images whose confidences are ranked together: as float32 they fill a cache line
+DIGIT = 11  # bits that confidences are sorted by at a time
+BINS = 1 << DIGIT
 
 
 @njit(cache=True)
-def _tiles(models):
-    """Pairs of tiles on and above the diagonal, int64 [tile pairs, 2]."""
-    count = (models + TILE - 1) // TILE
-    tiles = np.empty((count * (count + 1) // 2, 2), np.int64)
-    filled = 0
-    for first in range(count):
-        for second in range(first, count):
-            tiles[filled, 0], tiles[filled, 1] = first * TILE, second * TILE
-            filled += 1
-    return tiles
+def _tiles(models, others, one_set):
+    """Where pairs of tiles begin, int64 [tile pairs, 2]; of one set those on and above the diagonal."""
+    starts = [(i, j) for i in range(0, models, TILE) for j in range(i if one_set else 0, others, TILE)]
+    return np.array(starts, np.int64)
 
 
 @njit(parallel=True, cache=True)
 def count_common(first, second):
-    """Bits that are set in a row of the first and a row of the second: int32 [models, models] of uint64 [models, words]."""
+    """Bits that are set in a row of both: int32 [models, others] of uint64 [models, words] and [others, words]."""
     models, words = first.shape
-    common = np.empty((models, models), np.int32)
+    common = np.empty((models, len(second)), np.int32)
     for i in prange(models):
-        for j in range(models):
+        for j in range(len(second)):
             count = 0
             for word in range(words):
                 count += popcount(first[i, word] & second[j, word])
@@ -37,59 +37,103 @@ def count_common(first, second):
 
 
 @njit(parallel=True, cache=True)
-def count_same(predictions):
-    """Images on which two models predict the same class, for all pairs.
+def count_agreement(predictions, other_predictions, signed, other_signed, one_set):
+    """Images on which two models predict the same, and by how many the more confident one is more often right than wrong.
 
     Args:
         predictions: int [models, images]; with 16 bits a processor compares 16 or 32 at a time.
+        other_predictions: the same of the models that they are paired with.
+        signed: int [models, images] of `rank_confidences`: the sum of two has the sign of the more confident one.
+        other_signed: the same of the models that they are paired with.
+        one_set: whether both are the same models, so that each pair is counted once.
 
     Returns:
-        int32 [models, models], symmetric.
+        (same, signs): int32 [models, others] twice; images less twice those that the more confident one gets wrong, where
+        images on which equal confidences disagree count 0.
     """
-    models, images = predictions.shape
-    same = np.zeros((models, models), np.int32)
-    tiles = _tiles(models)
+    models, others, images = len(predictions), len(other_predictions), predictions.shape[1]
+    same, signs = np.zeros((models, others), np.int32), np.zeros((models, others), np.int32)
+    tiles = _tiles(models, others, one_set)
     for tile in prange(len(tiles)):
+        first, second = tiles[tile, 0], tiles[tile, 1]
         for start in range(0, images, CHUNK):
-            stop = min(start + CHUNK, images)
-            for i in range(tiles[tile, 0], min(tiles[tile, 0] + TILE, models)):
-                for j in range(max(i, tiles[tile, 1]), min(tiles[tile, 1] + TILE, models)):
-                    a, b = predictions[i, start:stop], predictions[j, start:stop]
-                    count = np.int16(0)  # at most CHUNK
-                    for image in range(stop - start):
-                        count = np.int16(count + np.int16(a[image] == b[image]))
-                    same[i, j] += count
-                    if i != j:
-                        same[j, i] += count
-    return same
+            stop = start + CHUNK
+            for i in range(first, min(first + TILE, models)):
+                for j in range(max(i, second) if one_set else second, min(second + TILE, others)):
+                    same[i, j] += _count_equal(predictions[i, start:stop], other_predictions[j, start:stop])
+                    signs[i, j] += _sum_signs(signed[i, start:stop], other_signed[j, start:stop])
+                    if one_set:
+                        same[j, i], signs[j, i] = same[i, j], signs[i, j]
+    return same, signs
 
 
-@njit(parallel=True, cache=True, fastmath={"reassoc"})
-def count_confident_choice(signed):
-    """Number of images that the more confident of two models predicts correctly, for all pairs.
+@njit(inline="always")
+def _count_equal(a, b):
+    count = np.int16(0)  # at most CHUNK
+    for image in range(len(a)):
+        count = np.int16(count + np.int16(a[image] == b[image]))
+    return count
+
+
+@njit(inline="always")
+def _sum_signs(a, b):
+    count = np.int16(0)
+    for image in range(len(a)):
+        total = a.dtype.type(a[image] + b[image])  # a sum of 64 bits would be several times slower
+        count = np.int16(count + np.int16(np.int16(total > 0) - np.int16(total < 0)))
+    return count
+
+
+@njit(parallel=True, cache=True)
+def rank_confidences(confidences, correct, ranks):
+    """Replace the confidences of each image by their ranks, with a sign: integers of 16 bits are counted faster than floats.
 
     Args:
-        signed: float32 [models, images], the confidence where the model is right and minus the confidence where
-            it is wrong: the sum of two has the sign of the more confident one.
-
-    Returns:
-        float64 [models, models], symmetric; images on which equal confidences disagree count one half.
+        confidences: float32 [models, images], not negative.
+        correct: bool [models, images].
+        ranks: int [models, images], written: ranks among the models from 1, equal ones for equal confidences; negative where
+            the model is wrong.
     """
-    models, images = signed.shape
-    chosen = np.zeros((models, models), np.float64)
-    tiles = _tiles(models)
-    half = np.float32(0.5)
-    for tile in prange(len(tiles)):
-        for start in range(0, images, CHUNK):
-            stop = min(start + CHUNK, images)
-            for i in range(tiles[tile, 0], min(tiles[tile, 0] + TILE, models)):
-                for j in range(max(i, tiles[tile, 1]), min(tiles[tile, 1] + TILE, models)):
-                    a, b = signed[i, start:stop], signed[j, start:stop]
-                    count = np.float32(0)  # exact: halves of at most CHUNK images
-                    for image in range(stop - start):
-                        total = a[image] + b[image]
-                        count += (half if total > 0 else np.float32(0)) + (half if total >= 0 else np.float32(0))
-                    chosen[i, j] += count
-                    if i != j:
-                        chosen[j, i] += count
-    return chosen
+    models, images = confidences.shape
+    for block in prange(-(-images // COLUMNS)):
+        first = block * COLUMNS
+        last = min(first + COLUMNS, images)
+        keys, signed = np.empty((COLUMNS, models), np.float32), np.empty((COLUMNS, models), ranks.dtype)
+        order, other, starts = np.empty(models, np.int32), np.empty(models, np.int32), np.empty(BINS, np.int32)
+        for model in range(models):
+            for image in range(first, last):
+                keys[image - first, model] = confidences[model, image]
+        for column in range(last - first):
+            _sort(keys[column].view(np.uint32), order, other, starts)
+            _write_ranks(keys[column], order, signed[column])
+        for model in range(models):
+            for image in range(first, last):
+                rank = signed[image - first, model]
+                ranks[model, image] = rank if correct[model, image] else -rank
+
+
+@njit
+def _sort(keys, order, other, starts):
+    """Order of rising keys, by one digit after the other, the last one first."""
+    for place in range(len(keys)):
+        order[place] = place
+    for shift in range(0, 32, DIGIT):
+        starts[:] = 0
+        for key in keys:
+            starts[(key >> np.uint32(shift)) & np.uint32(BINS - 1)] += 1
+        before = 0
+        for digit in range(BINS):
+            starts[digit], before = before, before + starts[digit]
+        for place in order:
+            digit = (keys[place] >> np.uint32(shift)) & np.uint32(BINS - 1)
+            other[starts[digit]] = place
+            starts[digit] += 1
+        order[:] = other
+
+
+@njit
+def _write_ranks(keys, order, ranks):
+    rank = 0
+    for place in range(len(order)):
+        rank += place == 0 or keys[order[place]] != keys[order[place - 1]]
+        ranks[order[place]] = rank

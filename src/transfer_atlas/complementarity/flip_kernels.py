@@ -41,11 +41,11 @@ def pack_by_class(correct, labels, classes):
 
 @njit(parallel=True, cache=True)
 def count_flips(right, wrong, first_word, entropy_terms, percents):
-    """Flips of all ordered pairs, their entropy over classes, and how many classes hold most of them.
+    """Flips of all pairs of a student and a teacher, their entropy over classes, and how many classes hold most of them.
 
     Args:
-        right: uint64 [models, words] of `pack_by_class`.
-        wrong: uint64 [models, words] of `pack_by_class`.
+        right: uint64 [teachers, words] of `pack_by_class`.
+        wrong: uint64 [students, words] of `pack_by_class`.
         first_word: int64 [classes + 1].
         entropy_terms: float64 [largest class + 1], k ln k.
         percents: int64 [thresholds], in percent of the flips, rising.
@@ -55,17 +55,15 @@ def count_flips(right, wrong, first_word, entropy_terms, percents):
         int32 [students, teachers, thresholds]: size of the smallest prefix of the classes, sorted by falling
         flips, that holds at least that percentage of the flips.
     """
-    models = len(right)
-    flips = np.zeros((models, models), np.int32)
-    entropy = np.zeros((models, models), np.float64)
-    top_classes = np.zeros((models, models, len(percents)), np.int32)
+    students, teachers = len(wrong), len(right)
+    flips = np.zeros((students, teachers), np.int32)
+    entropy = np.zeros((students, teachers), np.float64)
+    top_classes = np.zeros((students, teachers, len(percents)), np.int32)
     one_word = is_one_word(first_word)
-    for student in prange(models):
+    for student in prange(students):
         histogram = np.zeros(len(entropy_terms) + 3, np.int32)  # classes by their flips; bins are filled four at a time
         in_class = np.zeros(-(-len(first_word) // WORD) * WORD, np.uint8)
-        for teacher in range(models):
-            if student == teacher:
-                continue
+        for teacher in range(teachers):
             if one_word:
                 most = _histogram_of_words(wrong[student], right[teacher], in_class, histogram)
             else:

@@ -1,6 +1,6 @@
 """The measures of ordered pairs: shares, intervals, agreement and spread; each is a function with its columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
@@ -15,8 +15,8 @@ class Pairs:
 
     Attributes:
         student, teacher: positions of the models.
-        counts: PairCounts of all models.
-        rows: dict of further counts per pair, as in `PairCounts.of_students`.
+        counts: PairCounts of the students.
+        rows: dict of the fields of `counts` that are of pairs.
         positive: images that the student gets wrong and the teacher right.
         negative: images that the student gets right and the teacher wrong.
     """
@@ -44,17 +44,18 @@ class Pairs:
         return self.images - self.counts.right[self.student] - self.positive
 
 
-def pairs_of(counts, first, last):
-    """The Pairs of some students, a range of positions, with all other models as teachers; in the order of the table."""
-    student, teacher = np.divmod(np.arange(first * len(counts.models), last * len(counts.models)), len(counts.models))
+def pairs_of(counts):
+    """The Pairs of PairCounts, in the order of the table."""
+    student, teacher = np.indices(counts.flips.shape).reshape(2, -1)
+    student += counts.first
     keep = student != teacher
-    student, teacher = student[keep], teacher[keep]
+    values = {field.name: getattr(counts, field.name) for field in fields(counts)}
     rows = {
         name: value.reshape(-1, *value.shape[2:])[keep] if isinstance(value, np.ndarray) and value.ndim > 1 else value
-        for name, value in counts.of_students(first, last).items()
+        for name, value in values.items()
     }
-    negative = counts.flips[teacher, student].astype(np.int64)
-    return Pairs(student, teacher, counts, rows, rows["flips"].astype(np.int64), negative)
+    positive, negative = (rows[name].astype(np.int64) for name in ("flips", "negative_flips"))
+    return Pairs(student[keep], teacher[keep], counts, rows, positive, negative)
 
 
 def measure_accuracies(pairs):

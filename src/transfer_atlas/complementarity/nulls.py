@@ -6,13 +6,13 @@ a random quantity of the images; its distribution is estimated without a form, a
 the other models say of it (Rasch 1960; de Leeuw and Verhelst 1986), so the fit needs counts of images only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit, prange
 from scipy.special import expit, logit
 from scipy.stats import t as student_t
-
-from transfer_atlas.statistics import false_discovery_rate
 
 EASINESS = np.linspace(-12, 12, 61)  # points of the distribution, in logits
 FEWEST_MODELS = 6  # below, the other models say too little about the distribution
@@ -24,42 +24,50 @@ PAIRS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class DifficultyNull:
-    """Flips under the null, arrays [students, teachers]; NaN for a model that is always or never right, or a small zoo.
+    """Flips under the null; NaN for a model that is always or never right, or a small zoo.
 
     Attributes:
-        expected: expected positive flips, share of the images.
-        error: standard deviation of positive flips less the expected ones, where the null holds; share of the images.
-        quantile: half of the 95 % interval in units of `error`: of Student's t with models - 1 degrees of freedom.
-        q: false discovery rate over all pairs, two-sided, of flips that differ from the expected ones.
+        freedom: degrees of freedom of Student's t, informative models - 1.
+        expect: function of two slices of models, the earlier and the later ones of the pairs, that returns (expected, error),
+            float [earlier models, later models]: expected positive flips with the earlier model as the student, and the
+            standard deviation of positive flips less the expected ones, where the null holds; shares of the images.
     """
 
-    expected: np.ndarray
-    error: np.ndarray
-    quantile: float
-    q: np.ndarray
+    freedom: int
+    expect: Callable
+
+    @property
+    def quantile(self):
+        """Half of the 95 % interval in units of the error."""
+        return student_t.ppf(0.975, self.freedom)
 
 
-def difficulty_null(correct, flips):
-    """The null of all ordered pairs of a zoo.
+def difficulty_null(zoo, predicted):
+    """The null of all pairs of a zoo.
 
     Args:
-        correct: bool [models, images].
-        flips: int [students, teachers], positive flips.
+        zoo: packed_zoo.PackedZoo.
+        predicted: ZooPredictions of it.
 
     Returns:
         DifficultyNull; up to LEFT_OUT_MODELS models a pair takes no part in the fit that it is judged by.
     """
-    models, images = correct.shape
-    expected, error = (np.full((models, models), np.nan) for _ in range(2))
-    informative = np.flatnonzero(correct.any(axis=1) & ~correct.all(axis=1))
-    if len(informative) >= FEWEST_MODELS:
-        chosen = correct[informative]
-        null = _null_of_others(chosen) if len(chosen) <= LEFT_OUT_MODELS else _null_of_all(chosen)
-        expected[np.ix_(informative, informative)], error[np.ix_(informative, informative)] = null
-        np.fill_diagonal(expected, np.nan)
+    models = len(zoo.models)
+    informative = np.flatnonzero((zoo.right > 0) & (zoo.right < zoo.images))
     freedom = max(1, len(informative) - 1)
-    p = 2 * student_t.sf(np.abs(flips / images - expected) / error, freedom)
-    return DifficultyNull(expected, error, student_t.ppf(0.975, freedom), false_discovery_rate(p))
+    if FEWEST_MODELS <= len(informative) <= LEFT_OUT_MODELS:
+        expected, error = (np.full((models, models), np.nan) for _ in range(2))
+        chosen = predicted.prediction[informative] == predicted.labels
+        expected[np.ix_(informative, informative)], error[np.ix_(informative, informative)] = _null_of_others(chosen)
+        return DifficultyNull(freedom, lambda rows, others: (expected[rows, others], error[rows, others]))
+    if len(informative) > LEFT_OUT_MODELS:
+        right_models = zoo.right_models - (zoo.right == zoo.images).sum()
+        return DifficultyNull(freedom, _null_of_all(right_models, zoo.right / zoo.images, informative))
+
+    def nothing(rows, others):
+        return tuple(np.full((len(zoo.right[rows]), len(zoo.right[others])), np.nan) for _ in range(2))
+
+    return DifficultyNull(freedom, nothing)
 
 
 def fit_easiness(score_counts, accuracies, iterations=ITERATIONS, start=None):
@@ -109,28 +117,74 @@ def _easiness_of_scores(shares, abilities):
     return posterior / posterior.sum(axis=-1, keepdims=True)
 
 
-def _null_of_all(correct):
-    """(expected flips, their error) from one fit of all models.
+def _null_of_all(right_models, accuracies, informative):
+    """The function `expect` of a DifficultyNull, from one fit of all models.
 
     The easiness of each image is as good as known from so many models, so what is left is chance given the easiness, less
     what the abilities take up, which are fitted to the accuracies.
+
+    Args:
+        right_models: int [images], informative models that get each image right.
+        accuracies: float [models].
+        informative: int, positions of the models that are neither always nor never right.
     """
-    models, images = correct.shape
-    accuracies = correct.mean(axis=1)
-    scores = np.bincount(correct.sum(axis=0), minlength=models + 1)
-    shares, abilities = fit_easiness(scores, accuracies)
-    right = expit(abilities[:, None] + EASINESS)  # [models, points]
-    wrong, chance = 1 - right, right * (1 - right)
-    spread = chance @ shares  # [models]
-    wrong_given, right_given = (wrong * shares) @ chance.T / spread, (chance * shares) @ right.T / spread[:, None]
-    variance = (chance * shares) @ chance.T
-    variance += (wrong**2 * shares) @ chance.T - wrong_given**2 * spread
-    variance += (chance * shares) @ (right**2).T - right_given**2 * spread[:, None]
-    return (wrong * shares) @ right.T, np.sqrt(np.maximum(variance, 0) / images)
+    scores = np.bincount(right_models, minlength=len(informative) + 1)
+    shares, abilities = fit_easiness(scores, accuracies[informative])
+    right = np.full((len(accuracies), len(EASINESS)), np.nan)  # chance of being right, [models, points]
+    right[informative] = expit(abilities[:, None] + EASINESS)
+
+    def expect(rows, others):
+        expected, variance = _expect_pairs(right[rows], right[others], shares)
+        return expected, np.sqrt(np.maximum(variance, 0) / len(right_models))
+
+    return expect
+
+
+@njit(parallel=True, cache=True, fastmath={"contract", "reassoc"})
+def _expect_pairs(right, other_right, shares):
+    """Expected flips, and the variance of flips less these for one image.
+
+    Each pair is summed on its own, so that it does not depend on which models are computed together.
+
+    Args:
+        right: float64 [students, points], chance of being right.
+        other_right: float64 [teachers, points].
+        shares: float64 [points], of the images.
+
+    Returns:
+        (expected, variance): float64 [students, teachers] twice.
+    """
+    expected, variance = np.empty((len(right), len(other_right))), np.empty((len(right), len(other_right)))
+    of_student, of_teacher = _mean_chances(right, shares), _mean_chances(other_right, shares)
+    for i in prange(len(right)):
+        student = right[i]
+        for j in range(len(other_right)):
+            teacher = other_right[j]
+            flips = wrong_given = right_given = both = 0.0
+            for point in range(len(shares)):
+                r, t, share = student[point], teacher[point], shares[point]
+                chance, other_chance = share * r * (1 - r), t * (1 - t)
+                flips += share * (1 - r) * t
+                wrong_given += share * (1 - r) * other_chance
+                right_given += chance * t
+                both += chance * other_chance + share * (1 - r) ** 2 * other_chance + chance * t**2
+            expected[i, j] = flips
+            variance[i, j] = both - wrong_given**2 / of_teacher[j] - right_given**2 / of_student[i]
+    return expected, variance
+
+
+@njit(fastmath={"contract", "reassoc"})
+def _mean_chances(right, shares):
+    """Mean over the images of P(right) P(wrong), [models]; row by row, which no library sums in an order of its own."""
+    means = np.zeros(len(right))
+    for i in range(len(right)):
+        for point in range(len(shares)):
+            means[i] += shares[point] * right[i, point] * (1 - right[i, point])
+    return means
 
 
 def _null_of_others(correct):
-    """(expected flips, their error) of each pair from a fit of the other models."""
+    """(expected flips, their error) of each pair from a fit of the other models, the earlier model as the student."""
     models, images = correct.shape
     total, accuracies = correct.sum(axis=0), correct.mean(axis=1)
     whole = fit_easiness(np.bincount(total, minlength=models + 1), accuracies)
@@ -145,11 +199,8 @@ def _null_of_others(correct):
         of_pair = fit_abilities(shares, accuracies[part], whole[1][part])
         flips, variance = _flips_given_scores(shares, _easiness_of_scores(shares, abilities), scores / images, of_pair)
         student, teacher = part.T
-        expected[student, teacher], expected[teacher, student] = (
-            flips,
-            flips - accuracies[teacher] + accuracies[student],
-        )
-        error[student, teacher] = error[teacher, student] = np.sqrt(np.maximum(variance, 0) / images)
+        expected[student, teacher] = flips
+        error[student, teacher] = np.sqrt(np.maximum(variance, 0) / images)
     return expected, error
 
 

@@ -25,22 +25,20 @@ def can_be_rounded(images_of_class):
     return classes < 2**16 and classes * (int(images_of_class.max()) + 1) < 2**31
 
 
-def rounded_mean_cosines(right, wrong, first_word, top_classes, unit, order):
-    """Mean cosine similarity among the classes that hold most flips, for all ordered pairs.
+def rounded_mean_cosines(right, wrong, first_word, top_classes, cosines):
+    """Mean cosine similarity among the classes that hold most flips, for all pairs of a student and a teacher.
 
     Args:
-        right: uint64 [models, words] of `flip_kernels.pack_by_class`.
-        wrong: uint64 [models, words] of `flip_kernels.pack_by_class`.
+        right: uint64 [teachers, words] of `flip_kernels.pack_by_class`.
+        wrong: uint64 [students, words] of `flip_kernels.pack_by_class`.
         first_word: int64 [classes + 1].
         top_classes: int32 [students, teachers, thresholds] of `flip_kernels.count_flips`, rising with the threshold.
-        unit: float [classes, dims], rows of length 1.
-        order: int [classes], all of them; fastest are those with most errors first.
+        cosines: of `round_cosines`; fastest are those of the classes with most errors first.
 
     Returns:
         float32 [students, teachers, thresholds] as of `similarity_kernels.similarity_of_top_classes`.
     """
-    order = order.astype(np.uint32)  # an index that cannot be negative needs no test
-    sums = sum_cosines(right, wrong, first_word, top_classes, order, *round_cosines(unit, order))
+    sums = sum_cosines(right, wrong, first_word, top_classes, *cosines)
     with np.errstate(invalid="ignore", divide="ignore"):
         sums /= top_classes
         sums /= top_classes - 1
@@ -58,8 +56,8 @@ def round_cosines(unit, order, seed=0):
         seed: of the rounding.
 
     Returns:
-        (rounded, exact, step): int16 [classes, padded classes], the cosine with each class before in the new order, in
-        steps; float32 [classes, classes]; and the step.
+        (order, rounded, exact, step): uint32 [classes]; int16 [classes, padded classes], the cosine with each class before in the
+        new order, in steps; float32 [classes, classes]; and the step.
     """
     exact = unit.astype(np.float64) @ unit.T.astype(np.float64)
     np.fill_diagonal(exact, 0)
@@ -75,7 +73,8 @@ def round_cosines(unit, order, seed=0):
         step *= 1.02
     padded = np.zeros((classes, -(-classes // VECTOR) * VECTOR), np.int16)
     padded[:, :classes] = np.tril(rounded[np.ix_(order, order)], -1)
-    return padded, exact[np.ix_(order, order)].astype(np.float32), step
+    # an index that cannot be negative needs no test
+    return order.astype(np.uint32), padded, exact[np.ix_(order, order)].astype(np.float32), step
 
 
 @njit(parallel=True, cache=True)
@@ -87,24 +86,24 @@ def sum_cosines(right, wrong, first_word, top_classes, order, rounded, exact, st
         wrong: as in `rounded_mean_cosines`.
         first_word: as in `rounded_mean_cosines`.
         top_classes: as in `rounded_mean_cosines`.
-        order: uint32 [classes] that `round_cosines` was given.
-        rounded: int16 [classes, padded classes] of `round_cosines`.
-        exact: float32 [classes, classes] of `round_cosines`.
+        order: of `round_cosines`.
+        rounded: of `round_cosines`.
+        exact: of `round_cosines`.
         step: of `round_cosines`.
 
     Returns:
         float64 [students, teachers, thresholds]; the classes are the first ones in the order of falling flips, then class id.
     """
-    models, thresholds, classes = len(right), top_classes.shape[2], len(first_word) - 1
+    teachers, thresholds, classes = len(right), top_classes.shape[2], len(first_word) - 1
     largest = WORD * np.max(np.diff(first_word))  # class, in images
-    sums = np.zeros((models, models, thresholds))
+    sums = np.zeros(top_classes.shape)
     one_word = is_one_word(first_word)
-    for student in prange(models):
+    for student in prange(len(wrong)):
         in_class, histogram = np.empty(classes, np.int32), np.zeros(largest + 1, np.int32)
         chosen = np.zeros((TEACHERS, thresholds, classes + 1), np.uint16)
         masks = np.zeros((TEACHERS, thresholds, rounded.shape[1]), np.int16)
-        for first in range(0, models, TEACHERS):
-            last = min(first + TEACHERS, models)
+        for first in range(0, teachers, TEACHERS):
+            last = min(first + TEACHERS, teachers)
             sizes, totals = top_classes[student, first:last], sums[student, first:last]
             for teacher in range(last - first):
                 flips_by_class(wrong[student], right[first + teacher], first_word, one_word, in_class)

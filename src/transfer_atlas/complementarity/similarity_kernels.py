@@ -1,4 +1,4 @@
-"""Compiled loops for the mean cosine among the classes that hold most flips, for all ordered pairs.
+"""Compiled loops for the mean cosine among the classes that hold most flips, for pairs of a student and a teacher.
 
 Correctness is packed by class, as `flip_kernels.pack_by_class` does it.
 """
@@ -22,11 +22,11 @@ def block_embeddings(embeddings):
 
 @njit(parallel=True, cache=True, fastmath={"contract", "reassoc"})
 def similarity_of_top_classes(right, wrong, first_word, top_classes, blocks):
-    """Mean cosine similarity among the classes that hold most flips, for all ordered pairs.
+    """Mean cosine similarity among the classes that hold most flips, for all pairs of a student and a teacher.
 
     Args:
-        right: uint64 [models, words] of `pack_by_class`.
-        wrong: uint64 [models, words] of `pack_by_class`.
+        right: uint64 [teachers, words] of `pack_by_class`.
+        wrong: uint64 [students, words] of `pack_by_class`.
         first_word: int64 [classes + 1].
         top_classes: int32 [students, teachers, thresholds] of `count_flips`.
         blocks: float32 [blocks, classes, DIMS] of `block_embeddings`; a class's whole row has length 1.
@@ -35,15 +35,15 @@ def similarity_of_top_classes(right, wrong, first_word, top_classes, blocks):
         float32 [students, teachers, thresholds]; the mean over unordered pairs of different classes among the first
         `top_classes` in the order of falling flips, then class id; NaN for fewer than two classes.
     """
-    models, thresholds, classes = len(right), top_classes.shape[2], len(first_word) - 1
-    squares = np.zeros((models, models, thresholds))
+    teachers, classes = len(right), len(first_word) - 1
+    squares = np.zeros(top_classes.shape)
     one_word = is_one_word(first_word)
-    for student in prange(models):
+    for student in prange(len(wrong)):
         in_class = np.empty(classes, np.int32)
         order = np.empty((TEACHERS, classes), np.uint32)
         total = np.empty(DIMS, np.float32)
-        for first in range(0, models, TEACHERS):
-            last = min(first + TEACHERS, models)
+        for first in range(0, teachers, TEACHERS):
+            last = min(first + TEACHERS, teachers)
             for teacher in range(first, last):
                 flips_by_class(wrong[student], right[teacher], first_word, one_word, in_class)
                 _sort_largest_first(in_class, order[teacher - first])
