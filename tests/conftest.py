@@ -111,7 +111,9 @@ def make_random_study(students, teachers, seed=0):
     confidence = generator.beta(4, 2, correct.shape).astype(np.float32)
     predicted = ZooPredictions(names, labels, prediction, confidence)
     complementarity = compare_models(predicted, generator.random((10, 10)))
-    examples = choose_examples(complementarity, {"weak": 0.05, "equal": 0.5, "strong": 0.95})
+    examples = choose_examples(
+        predicted.models, predicted.correct.sum(axis=1), {"weak": 0.05, "equal": 0.5, "strong": 0.95}
+    )
     flips = complementarity.set_index(["student", "teacher"])["positive_flips"]
     rows = []
     for method in ("kl", "kl_dp", "kl_dp_u", "self", "labels"):

@@ -33,7 +33,7 @@ def test_hard_predictions_stand_in_for_unknown_softmax():
     prediction = np.array([[0, 1, 2], [0, 0, 1]])
     predicted = ZooPredictions(["a", "b"], labels, prediction, np.full((2, 3), np.nan))
     expected = [[3 / 4, 1 / 4, 0, 0], [0, 0, 0, 0], [0, 1 / 2, 1 / 2, 0], [0, 0, 0, 0]]
-    np.testing.assert_allclose(mean_predictions(predicted, 4), expected)
+    np.testing.assert_allclose(mean_predictions(((predicted.labels, row) for row in predicted.prediction), 4), expected)
 
 
 def test_mean_cosine_equals_all_pairs():

@@ -237,12 +237,25 @@ def test_examples_are_quantiles_or_named_pairs():
     labels = np.zeros(10, int)
     prediction = np.array([[0] * right + [1] * (10 - right) for right in (2, 5, 9)])
     predicted = predictions_of(prediction, labels)
-    table = compare_models(predicted)
+    names, right = predicted.models, predicted.correct.sum(axis=1)
     rules = {"weak": 0.0, "strong": 1.0, "mine": ["m1.t", "m2.t"]}
-    examples = choose_examples(table, rules)
+    examples = choose_examples(names, right, rules)
     assert examples == {"weak": ("m2.t", "m0.t"), "strong": ("m0.t", "m2.t"), "mine": ("m1.t", "m2.t")}
     flips = count_flips_by_class(predicted, examples).set_index("example")
     assert flips.loc["mine", "flips"] == 4
     assert flips.loc["mine", "share_of_flips"] == 1
     with pytest.raises(InputError, match=r"examples.mine: model 'm1' has no predictions; did you mean m"):
-        choose_examples(table, {"mine": ["m1", "m2.t"]})
+        choose_examples(names, right, {"mine": ["m1", "m2.t"]})
+
+
+def test_examples_are_those_of_the_sorted_table():
+    """Quantiles with many ties, whose first pair in the order of the table is taken."""
+    generator = np.random.default_rng(0)
+    labels = np.zeros(12, int)
+    predicted = predictions_of(generator.integers(0, 2, (9, 12)), labels)
+    ranked = compare_models(predicted).sort_values("accuracy_difference", kind="stable")
+    right = predicted.correct.sum(axis=1)
+    for quantile in np.linspace(0, 1, 23):
+        row = ranked.iloc[int(quantile * (len(ranked) - 1))]
+        chosen = choose_examples(predicted.models, right, {"q": quantile})["q"]
+        assert chosen == (row["student"], row["teacher"])

@@ -82,6 +82,29 @@ def test_predictions_from_elsewhere_end_with_the_figures_of_pairs(leaderboard):
     assert planned(leaderboard, overlay="config/leaderboard.yaml") == {}
 
 
+def test_a_comparison_in_parts_serves_figures_page_and_recommendations(leaderboard):
+    overlay = yaml.safe_load((leaderboard / "config/leaderboard.yaml").read_text())
+    overlay |= {"study": "parts", "complementarity": {"students_per_file": 2}}
+    (leaderboard / "config/parts.yaml").write_text(yaml.safe_dump(overlay))
+    results = leaderboard / "results/parts"
+    wanted = ["all", "results/parts/atlas.html", "results/parts/recommend/b.txt"]
+    snakemake(leaderboard, *wanted, overlay="config/parts.yaml")
+    names = [f"part-0000{number}.parquet" for number in range(3)]
+    assert sorted(path.name for path in (results / "complementarity.parquet").glob("*.parquet")) == names
+    whole = read_table(leaderboard / "results/leaderboard/complementarity.parquet")
+    pd.testing.assert_frame_equal(read_table(results / "complementarity.parquet"), whole)
+    assert {path.stem for path in (results / "figures").iterdir()} == FIGURES_OF_PAIRS
+    assert "parts: 5 of 5 models, drawn at random" in (results / "atlas.html").read_text()
+    best = read_table(results / "recommend/b.parquet")["teacher"].to_list()
+    assert best == whole[whole["student"] == "b"].sort_values("positive_flips", ascending=False)["teacher"].to_list()
+    assert planned(leaderboard, *wanted, overlay="config/parts.yaml") == {}
+    (results / "complementarity.parquet" / names[1]).unlink()
+    done = snakemake(leaderboard, "results/parts/recommend/c.txt", overlay="config/parts.yaml", check=False)
+    assert "part-00001.parquet: missing; make the table with: snakemake" in done.stdout + done.stderr
+    done = snakemake(leaderboard, "results/parts/recommend/z.txt", overlay="config/parts.yaml", check=False)
+    assert done.returncode == 1
+
+
 def test_the_config_in_the_results_folder_is_the_study(leaderboard):
     snakemake(leaderboard, overlay="config/leaderboard.yaml")
     assert planned(leaderboard, overlay="results/leaderboard/config.yaml") == {}

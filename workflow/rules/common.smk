@@ -50,6 +50,7 @@ ACCEPTED = ["<results>/accepted_labels.parquet"] * (
     "accepted_labels" in config.get("predictions", {})
 )
 METHODS = config.get("transfer", {}).get("methods", {})
+STUDENTS_PER_FILE = config.get("complementarity", {}).get("students_per_file")
 
 # every table that `all` makes, and whether this study has it
 HAS_TABLE = {
@@ -83,6 +84,13 @@ if "tables" in config:
 if workflow.is_main_process and "gpu" not in workflow.global_resources:
     if gpu_count := len(gpus.list_gpus()):
         workflow.register_resource("gpu", gpu_count)
+
+
+def paths_of(tables):
+    """The tables of a figure or page; of a comparison in parts the sample, save for figures of chosen pairs."""
+    sampled = STUDENTS_PER_FILE and "transfers" not in tables
+    names = {"complementarity": "complementarity_sample"} if sampled else {}
+    return [f"<results>/{names.get(table, table)}.parquet" for table in tables]
 
 
 pathvars:

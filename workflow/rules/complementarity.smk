@@ -7,7 +7,8 @@ INPUTS
 
 OUTPUTS
     embed_classes   <results>/class_embeddings.npy  float32 [classes, dims]; cosines of rows are similarities
-    compare_models  <results>/complementarity.parquet  one row per ordered pair
+    compare_models  <results>/complementarity.parquet  one row per ordered pair; a folder of parts, each with all pairs of
+                    some students, where the config names their number: then also complementarity_sample.parquet
                     <results>/flips_by_class.parquet  one row per class for the example pairs
     share_predictions  <results>/zoo_predictions.parquet  predictions of all models in one file; where it is asked for
 """
@@ -46,17 +47,25 @@ rule compare_models:
         embeddings=rules.embed_classes.output,
         accepted=ACCEPTED,
     output:
-        complementarity="<results>/complementarity.parquet",
+        **(
+            {
+                "complementarity": directory("<results>/complementarity.parquet"),
+                "sample": "<results>/complementarity_sample.parquet",
+            }
+            if STUDENTS_PER_FILE
+            else {"complementarity": "<results>/complementarity.parquet"}
+        ),
         flips_by_class="<results>/flips_by_class.parquet",
     log:
         "<logs>/compare_models.log",
     threads: 4
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(4000),
         runtime=growing(60),
     params:
         examples=lookup("complementarity/examples", within=config),
         same_network=SAME_NETWORK,
+        students_per_file=STUDENTS_PER_FILE,
         code=code_of("compare_models"),
     script:
         "../scripts/compare_models.py"

@@ -21,7 +21,7 @@ for figure, (category, tables) in DRAWN.items():
         name:
             f"plot_{figure}"
         input:
-            tables=[f"<results>/{table}.parquet" for table in tables],
+            tables=paths_of(tables),
         output:
             **figure_files(figure, category),
         log:

@@ -25,7 +25,7 @@ for figure, (category, tables) in GROUPED.items():
         name:
             f"plot_groups_{figure}"
         input:
-            tables=[f"<results>/{table}.parquet" for table in tables],
+            tables=paths_of(tables),
             models="<results>/models.parquet",
         output:
             methods=group_files(figure, category, "method"),

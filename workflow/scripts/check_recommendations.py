@@ -3,10 +3,11 @@
 from transfer_atlas.jobs.log import logged
 
 with logged(snakemake.log[0]):
+    from transfer_atlas.analysis.inputs import read_tables
     from transfer_atlas.recommend.check import check_recommendations
     from transfer_atlas.store.provenance import Provenance
-    from transfer_atlas.store.tables import read_table, write_table
+    from transfer_atlas.store.tables import write_table
 
     provenance = Provenance()
-    tables = {name: read_table(path) for name, path in snakemake.input.items()}
+    tables = read_tables(dict(snakemake.input.items()))
     write_table(check_recommendations(**tables), "recommendation_checks", snakemake.output[0], provenance.record())

@@ -5,12 +5,14 @@ import pandas as pd
 
 from transfer_atlas.errors import InputError
 
+OF_PAIRS = ["student", "teacher", "accuracy_difference", "positive_flips"]
+
 
 def choose_teachers(pairs, models, way, number, students=None, seed=0):
     """Choose teachers for every student.
 
     Args:
-        pairs: the complementarity table.
+        pairs: columns OF_PAIRS of the complementarity table.
         models: the models table.
         way: `stratified` draws them from bins of equal size of the accuracy difference, families in turn (the paper's
             way); `top` takes those with most complementary knowledge (positive flips); `random` draws them.

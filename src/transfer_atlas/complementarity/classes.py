@@ -3,7 +3,7 @@
 import numpy as np
 
 from transfer_atlas.errors import InputError, one_line
-from transfer_atlas.logits.zoo_predictions import read_zoo_predictions
+from transfer_atlas.logits.zoo_predictions import read_each_prediction
 from transfer_atlas.store.arrays import open_array
 
 
@@ -20,13 +20,13 @@ def embed_classes(classes, confusions=None, predictions=None, text_model=None):
         float32 [classes, dims].
 
     Raises:
-        InputError: as `embed_names` and `read_zoo_predictions` do.
+        InputError: as `embed_names` and `read_each_prediction` do.
     """
     if text_model is not None:
         return embed_names(classes["name"], text_model)
     if confusions is not None:
         return mean_of_files(confusions)
-    return mean_predictions(read_zoo_predictions(predictions), len(classes))
+    return mean_predictions(read_each_prediction(predictions), len(classes))
 
 
 def mean_of_files(paths):
@@ -43,15 +43,15 @@ def mean_predictions(predicted, classes):
     """How often the models of a zoo predict each class, per class of the image.
 
     Args:
-        predicted: logits.zoo_predictions.ZooPredictions.
+        predicted: labels and predicted classes of each model, as of `logits.zoo_predictions.read_each_prediction`.
         classes: number of classes.
 
     Returns:
         float32 [classes, classes]; row c sums to 1, or to 0 without images.
     """
     counts = np.zeros(classes * classes)
-    for prediction in predicted.prediction:
-        counts += np.bincount(predicted.labels.astype(np.int64) * classes + prediction, minlength=classes * classes)
+    for labels, prediction in predicted:
+        counts += np.bincount(labels.astype(np.int64) * classes + prediction, minlength=classes * classes)
     counts = counts.reshape(classes, classes)
     return (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).astype(np.float32)
 

@@ -6,11 +6,12 @@ import pandas as pd
 from transfer_atlas.errors import InputError, did_you_mean
 
 
-def choose_examples(pairs, rules):
+def choose_examples(models, right, rules):
     """Choose the pairs whose flips are shown class by class.
 
     Args:
-        pairs: the complementarity table, or its columns student, teacher, accuracy_difference.
+        models: names.
+        right: int, images that each model gets right.
         rules: dict of name to a quantile of the accuracy difference (0 to 1) or to [student, teacher].
 
     Returns:
@@ -20,21 +21,41 @@ def choose_examples(pairs, rules):
     Raises:
         InputError: a model that is not among the pairs.
     """
-    ranked = pairs.sort_values("accuracy_difference", kind="stable")
-    examples = {}
+    examples, pairs = {}, len(models) * (len(models) - 1)
     for name, rule in rules.items():
         if isinstance(rule, list):
-            unknown = [model for model in rule if model not in set(pairs["student"])]
+            unknown = [model for model in rule if model not in models]
             if unknown:
                 raise InputError(
                     f"complementarity.examples.{name}: model '{unknown[0]}' has no predictions"
-                    + did_you_mean(unknown[0], pairs["student"].unique())
+                    + did_you_mean(unknown[0], models)
                 )
             examples[name] = tuple(rule)
-        elif len(ranked):
-            chosen = ranked.iloc[int(rule * (len(ranked) - 1))]
-            examples[name] = (chosen["student"], chosen["teacher"])
+        elif pairs:
+            student, teacher = _pair_of_rank(right, int(rule * (pairs - 1)))
+            examples[name] = (models[student], models[teacher])
     return examples
+
+
+def _pair_of_rank(right, rank):
+    """Positions of the pair that comes after `rank` others by images that the teacher gets right more; no pair is held."""
+    largest = int(right.max() - right.min())
+    counts = sum(
+        np.bincount(_gains(right, student) + largest, minlength=2 * largest + 1) for student in range(len(right))
+    )
+    gain = int(np.searchsorted(np.cumsum(counts), rank, side="right"))
+    before = rank - int(counts[:gain].sum())
+    for student in range(len(right)):
+        equal = np.flatnonzero(_gains(right, student) == gain - largest)
+        if before < len(equal):
+            return student, int(equal[before]) + int(equal[before] >= student)
+        before -= len(equal)
+    raise IndexError(rank)
+
+
+def _gains(right, student):
+    """Images that each other model gets right more than a student."""
+    return np.delete(right, student) - right[student]
 
 
 def count_flips_by_class(predicted, examples):
@@ -51,11 +72,10 @@ def count_flips_by_class(predicted, examples):
     classes = np.flatnonzero(images_of_class)
     tables = []
     for name, (student, teacher) in examples.items():
-        wrong, right = (
-            ~predicted.correct[predicted.models.index(student)],
-            predicted.correct[predicted.models.index(teacher)],
+        taught, teaching = (
+            predicted.prediction[predicted.models.index(model)] == predicted.labels for model in (student, teacher)
         )
-        flips = np.bincount(predicted.labels[wrong & right], minlength=len(images_of_class))[classes]
+        flips = np.bincount(predicted.labels[~taught & teaching], minlength=len(images_of_class))[classes]
         tables.append(
             pd.DataFrame(
                 {

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pandas as pd
 
 from transfer_atlas.complementarity.counts import PairCounter, count_pairs
@@ -67,14 +66,5 @@ def compare_in_chunks(predicted, embeddings, examples, same_network=(), accepted
         InputError: as `choose_examples` and `PairCounter` do.
     """
     counter = PairCounter(predicted, embeddings, same_network, accepted)
-    return tabulate_chunks(counter), count_flips_by_class(
-        predicted, choose_examples(accuracy_differences(counter.zoo), examples)
-    )
-
-
-def accuracy_differences(zoo):
-    """DataFrame with student, teacher, accuracy_difference of all ordered pairs of a PackedZoo, in the order of the table."""
-    student, teacher = np.nonzero(~np.eye(len(zoo.models), dtype=bool))
-    names, right = np.array(zoo.models), zoo.right
-    difference = (right[teacher] - right[student]) / zoo.images
-    return pd.DataFrame({"student": names[student], "teacher": names[teacher], "accuracy_difference": difference})
+    chosen = choose_examples(counter.zoo.models, counter.zoo.right, examples)
+    return tabulate_chunks(counter), count_flips_by_class(predicted, chosen)

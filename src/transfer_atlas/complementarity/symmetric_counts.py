@@ -10,7 +10,8 @@ from transfer_atlas.complementarity import agreement_kernels
 from transfer_atlas.complementarity.packed_zoo import parts_of
 from transfer_atlas.statistics import FalseDiscoveryRates, mcnemar_p
 
-MODELS = 1024  # of a tile
+ROWS = 256  # models that are read at once
+MODELS = 4 * ROWS  # of a tile
 IMAGES = 2048  # whose confidences are ranked at once
 TILE = np.dtype(
     [
@@ -46,6 +47,7 @@ class SymmetricCounts:
                 counted again.
             signed: of `sign_confidences`.
         """
+        self._blocks = {}
         self._tiles, self._parts, models = tiles, parts_of(len(zoo.models), MODELS), len(zoo.models)
         self.difference_q, self.expected_q = (FalseDiscoveryRates(models * (models - 1) // 2) for _ in range(2))
         for j, others in enumerate(self._parts):
@@ -64,14 +66,23 @@ class SymmetricCounts:
         `expected` are the flips of the earlier model as the student and the later one as the teacher, as share of the images.
         `signs` are of `agreement_kernels.count_agreement`. The rest is as in `counts.PairCounts`.
         """
-        models = self._parts[-1].stop
-        found = np.empty((last - first, models), TILE)
-        for i, rows in enumerate(self._parts):
-            start, stop = max(first, rows.start), min(last, rows.stop)
-            for j, others in enumerate(self._parts):
-                if start < stop:
-                    tile = self._tiles[i, j] if i <= j else self._tiles[j, i].T
-                    found[start - first : stop - first, others] = tile[start - rows.start : stop - rows.start]
+        blocks = range(first // ROWS, (last - 1) // ROWS + 1)
+        found = [self._block(block)[max(0, first - block * ROWS) : last - block * ROWS] for block in blocks]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _block(self, block):
+        """ROWS models with all models; the last ones that were asked for are kept, for tiles may be files."""
+        if block not in self._blocks:
+            self._blocks.clear()
+            self._blocks[block] = self._assemble(block * ROWS, min((block + 1) * ROWS, self._parts[-1].stop))
+        return self._blocks[block]
+
+    def _assemble(self, first, last):
+        found = np.empty((last - first, self._parts[-1].stop), TILE)
+        i, rows = next((i, rows) for i, rows in enumerate(self._parts) if first < rows.stop)
+        for j, others in enumerate(self._parts):
+            tile = self._tiles[i, j] if i <= j else self._tiles[j, i].T
+            found[:, others] = tile[first - rows.start : last - rows.start]
         return found
 
 
@@ -123,6 +134,7 @@ def sign_confidences(predicted, new_array=np.empty):
     signed = new_array((models, images), np.int16 if models < 2**14 else np.int32)
     for part in parts_of(images, IMAGES):
         confidence = np.where(known[:, None], predicted.confidence[:, part], np.float32(0))
-        correct = predicted.prediction[:, part] == predicted.labels[part]
-        agreement_kernels.rank_confidences(confidence, correct, signed[:, part])
+        ranks = np.empty(confidence.shape, signed.dtype)
+        agreement_kernels.rank_confidences(confidence, predicted.prediction[:, part] == predicted.labels[part], ranks)
+        signed[:, part] = ranks
     return signed, known

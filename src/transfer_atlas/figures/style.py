@@ -155,8 +155,10 @@ def say_empty(ax, message):
     ax.set_yticks([])
 
 
-def save_figure(figure, paths):
-    """Save a figure to every path; the same data give the same bytes. Long names lose their middle."""
+def save_figure(figure, paths, note=""):
+    """Save a figure to every path, with a note below it; the same data give the same bytes. Long names lose their middle."""
+    if note:
+        figure.supxlabel(note, fontsize=6, color="dimgrey")
     _shorten_labels(figure)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

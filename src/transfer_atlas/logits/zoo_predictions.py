@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from transfer_atlas.errors import InputError
+from transfer_atlas.store.arrays import StoredArray, rows_writer
 from transfer_atlas.store.tables import exclusion, read_arrays, read_metadata, read_table
+
+MODELS_AT_ONCE = 256  # of a zoo that is copied
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class ZooPredictions:
     Attributes:
         models: names.
         labels: int [images].
-        prediction: int [models, images], of 16 bits where they suffice.
+        prediction: int [models, images], of 16 bits where they suffice; an array, or a StoredArray that is read in parts.
         confidence: float32 [models, images], the largest probability, NaN where a model has not given it.
     """
 
@@ -39,11 +43,12 @@ class ZooPredictions:
         return np.bincount(self.labels)
 
 
-def read_zoo_predictions(paths):
+def read_zoo_predictions(paths, models=None):
     """Read the predictions tables of all models that are not excluded.
 
     Args:
         paths: predictions tables, one per model and named after it, or the folder that holds them.
+        models: names of those that are read; None for all.
 
     Returns:
         ZooPredictions, in the order of `paths`.
@@ -51,13 +56,7 @@ def read_zoo_predictions(paths):
     Raises:
         InputError: fewer than two models, or a model whose images or labels are not those of most others.
     """
-    paths = [path for path in _tables_in(paths) if exclusion(path) is None]
-    if len(paths) < 2:
-        raise InputError(
-            f"{len(paths)} model(s) with predictions; a comparison needs two, see remark in models.parquet"
-        )
-    reference = paths[majority_of([read_metadata(path)["fingerprint"] for path in paths], paths)]
-    (labels,) = read_arrays(reference, ["label"])
+    paths, labels = _compared(path for path in _tables_in(paths) if models is None or path.stem in models)
     confidence = np.empty((len(paths), len(labels)), np.float32)
 
     def read_row(row):
@@ -67,6 +66,58 @@ def read_zoo_predictions(paths):
     with ThreadPoolExecutor() as pool:
         prediction = np.stack(list(pool.map(read_row, range(len(paths)))))
     return ZooPredictions([path.stem for path in paths], labels, prediction, confidence)
+
+
+def store_zoo_predictions(paths, folder):
+    """As `read_zoo_predictions`, for more models than fit into memory: arrays in files of `folder`, made where they are missing.
+
+    Returns:
+        ZooPredictions whose arrays are store.arrays.StoredArray.
+    """
+    paths, labels = _compared(paths)
+    files = {"prediction": folder / "prediction.npy", "confidence": folder / "confidence.npy"}
+    if not all(file.exists() for file in files.values()):
+        kinds = {"prediction": np.int16, "confidence": np.float32}
+        try:
+            _copy_columns(paths, files, kinds, len(labels))
+        except OverflowError:  # a class that takes more than 16 bits
+            _copy_columns(paths, files, kinds | {"prediction": np.int32}, len(labels))
+    stored = {name: StoredArray(file) for name, file in files.items()}
+    return ZooPredictions([path.stem for path in paths], labels, **stored)
+
+
+def _copy_columns(paths, files, kinds, images):
+    """Copy columns of the tables into one array each."""
+    with ThreadPoolExecutor() as pool, ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(rows_writer(file, kinds[name], (len(paths), images)))
+            for name, file in files.items()
+        }
+        for first in range(0, len(paths), MODELS_AT_ONCE):
+            found = pool.map(lambda path: read_arrays(path, list(files)), paths[first : first + MODELS_AT_ONCE])
+            for name, rows in zip(files, zip(*found, strict=True), strict=True):
+                rows = np.stack(rows)
+                if rows.dtype.kind == "i" and rows.max() > np.iinfo(kinds[name]).max:
+                    raise OverflowError
+                writers[name](rows)
+
+
+def read_each_prediction(paths):
+    """Yield (labels, predicted classes), int [images] twice, of one model after the other; as `read_zoo_predictions`."""
+    paths, labels = _compared(paths)
+    for path in paths:
+        yield labels, read_arrays(path, ["prediction"])[0]
+
+
+def _compared(paths):
+    """The tables of models that are not excluded, and the labels of their images."""
+    paths = [path for path in _tables_in(paths) if exclusion(path) is None]
+    if len(paths) < 2:
+        raise InputError(
+            f"{len(paths)} model(s) with predictions; a comparison needs two, see remark in models.parquet"
+        )
+    reference = paths[majority_of([read_metadata(path)["fingerprint"] for path in paths], paths)]
+    return paths, read_arrays(reference, ["label"])[0]
 
 
 def _tables_in(paths):

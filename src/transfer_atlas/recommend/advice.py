@@ -31,7 +31,7 @@ def recommend_teachers(student, complementarity, models, learned, covariances=No
     """
     candidates = complementarity.loc[complementarity["student"] == student, ["student", "teacher"]]
     if candidates.empty:
-        known = complementarity["student"].unique()
+        known = models["model"]
         raise InputError(f"recommend: '{student}' is not among the compared models{did_you_mean(student, known)}")
     candidates = describe_pairs(candidates, complementarity, models)
     candidates = candidates.merge(

@@ -97,6 +97,41 @@ def save_array(path, array):
         stored[...] = array
 
 
+@contextmanager
+def rows_writer(path, dtype, shape):
+    """Yield a function that appends rows to an array; it becomes the .npy file `path` when the block ends well."""
+    with atomic(path) as partial, open(partial, "wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": tuple(shape)}
+        )
+        yield lambda rows: file.write(np.ascontiguousarray(rows, dtype).data)
+
+
+class StoredArray:
+    """An array in an .npy file whose parts are copied into memory when they are asked for, or written where they are set.
+
+    A memory map of the whole file would count as memory of the process.
+
+    Attributes:
+        dtype, shape: as of an array.
+    """
+
+    def __init__(self, path, dtype=None, shape=None):
+        """Open the file, or make it anew where `dtype` and `shape` are given."""
+        self._path = path
+        array = np.load(path, mmap_mode="r") if shape is None else open_memmap(path, "w+", dtype, shape)
+        self.dtype, self.shape = array.dtype, array.shape
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, key):
+        return np.array(np.load(self._path, mmap_mode="r")[key])
+
+    def __setitem__(self, key, values):
+        np.load(self._path, mmap_mode="r+")[key] = values
+
+
 def open_array(path):
     """Memory-map an .npy file that `new_array` or `save_array` wrote, after reading it once against its checksum.
 

@@ -1,4 +1,7 @@
-"""Reading, writing and gathering of Parquet tables, each with its schema and provenance."""
+"""Reading, writing and gathering of Parquet tables, each with its schema and provenance.
+
+A table is a file, or, where it is too large for one, a folder of files `part-00000.parquet` and so on.
+"""
 
 import hashlib
 import json
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from transfer_atlas.errors import InputError
@@ -15,6 +19,7 @@ from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.store.checksums import crc32_of, damaged
 from transfer_atlas.store.files import atomic
 
+PART = "part-{}.parquet"
 METADATA_KEY = b"transfer_atlas"
 PAGES_KEY = b"transfer_atlas_pages"  # bytes before the footer, and their CRC-32
 
@@ -94,17 +99,18 @@ def fingerprint(images, labels):
     return f"{len(images)}-{digest.hexdigest()}"
 
 
-def read_table(path, columns=None):
+def read_table(path, columns=None, students=None):
     """Read any table of the study as a DataFrame with plain columns.
 
     Args:
-        path: the Parquet file.
+        path: the Parquet file, or the folder of its parts.
         columns: names of the columns to read; None for all. Columns that a table of an earlier version lacks are null.
+        students: read the rows of these alone, without the rest of the file; a table with the column `student`.
 
     Raises:
-        InputError: no such file, it is damaged, or it is not a table of this package.
+        InputError: no such file, it is damaged, a part is missing, or it is not a table of this package.
     """
-    return _read_filled(path, columns).to_pandas()
+    return _read_filled(path, columns, students).to_pandas()
 
 
 def read_arrays(path, columns):
@@ -125,17 +131,44 @@ def read_arrays(path, columns):
 
 
 def read_metadata(path):
-    """Read the provenance that was written with a table.
+    """Read the provenance that was written with a table, or with the first of its parts.
 
     Raises:
         InputError: as `read_table`.
     """
-    return _open(path)[1]
+    return _open(next(iter(_files_of(path))))[1]
 
 
-def _read_filled(path, columns=None):
+def sample_of(paths):
+    """Which sample of the models the tables show, in words; an empty text where they show all."""
+    return next(filter(None, (read_metadata(path).get("sample") for path in paths)), "")
+
+
+def _files_of(path):
+    """The files of a table, in the order of its rows."""
+    if not Path(path).is_dir():
+        return [path]
+    files = sorted(Path(path).glob(PART.format("*")))
+    expected = _open(files[0])[1].get("parts") if files else None
+    for number in range(expected or 1):
+        if number >= len(files) or files[number].name != part_name(number):
+            raise InputError(f"{path}/{part_name(number)}: missing; make the table with: {_command_for(path)}")
+    return files
+
+
+def part_name(number):
+    """File name of a part of a table, counted from 0."""
+    return PART.format(f"{number:05d}")
+
+
+def _read_filled(path, columns=None, students=None):
     """Rows as an Arrow table; columns that a table of an earlier version lacks are null."""
-    rows, metadata = _read(path, columns)
+    parts = [_read_part(file, columns, students) for file in _files_of(path)]
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts)
+
+
+def _read_part(path, columns, students):
+    rows, metadata = _read(path, columns) if students is None else _read_students(path, columns, students)
     for field in SCHEMAS.get(metadata.get("table"), ()):
         if field.name not in rows.column_names and (columns is None or field.name in columns):
             rows = rows.append_column(field.name, pa.nulls(len(rows), field.type))
@@ -148,6 +181,17 @@ def _read(path, columns=None):
     _check_pages(path, (file.metadata.metadata or {}).get(PAGES_KEY))
     try:
         return file.read(columns), metadata
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(path, error) from None
+
+
+def _read_students(path, columns, students):
+    """As `_read`, the rows of some students; pages that hold none of them are not read."""
+    _, metadata = _open(path)
+    chosen = pc.field("student").isin(list(students))
+    try:
+        # the filter's own column may be one that is not asked for
+        return pq.read_table(path, columns=columns, filters=chosen, page_checksum_verification=True), metadata
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(path, error) from None
 
