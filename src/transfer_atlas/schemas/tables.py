@@ -80,7 +80,7 @@ SCHEMAS = {
             column(
                 "accuracy_difference_q",
                 pa.float32(),
-                "this p by false discovery rate over all pairs (Benjamini-Hochberg)",
+                "this p by false discovery rate over all pairs (Benjamini-Hochberg); with more than 1,414 models up to 1/65,536 too large",
             ),
             *share_with_interval("positive_flips", "student wrong and teacher right: the complementary knowledge"),
             *share_with_interval("negative_flips", "student right and teacher wrong"),
@@ -100,7 +100,7 @@ SCHEMAS = {
             column(
                 "flips_over_expected_q",
                 pa.float32(),
-                "false discovery rate over all pairs at which it differs from 1 (two-sided)",
+                "false discovery rate over all pairs at which it differs from 1 (two-sided); with more than 1,414 models as above",
             ),
             share("difficulty_agreement", "both right or both wrong if independent given the difficulty of each image"),
             column(

@@ -151,7 +151,9 @@ import polars as pl
 pairs = pl.scan_parquet("results/demo/complementarity.parquet").filter(pl.col("student") == "gmlp.short")
 known = pairs.select("teacher", "positive_flips", "accuracy_difference")
 top = known.top_k(10, by="positive_flips").collect().to_pandas()
-```"""
+```
+
+With `complementarity.students_per_file` the table is a folder of files. The lines of pandas and Polars stay the same; DuckDB reads `'results/<study>/complementarity.parquet/*.parquet'`."""
 
 
 def describe_tables():
