@@ -88,7 +88,7 @@ def copy_repository(copy):
 def share_kernels(copy):
     """Let a copy use the repository's compiled kernels: numba takes 25 seconds, and looks at paths and times."""
     ours, theirs = (folder / "src/transfer_atlas/complementarity" for folder in (ROOT, copy))
-    for kernels in ours.glob("*_kernels.py"):
+    for kernels in ours.glob("*.py"):
         shutil.copystat(kernels, theirs / kernels.name)
     (ours / "__pycache__").mkdir(exist_ok=True)
     (theirs / "__pycache__").symlink_to(ours / "__pycache__")
