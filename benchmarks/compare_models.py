@@ -213,6 +213,7 @@ def rest(models):
 
 def job(predictions, table, began):
     """What a job of compare_models does, and how long each stage takes; `began` is when its process was started."""
+    numba.config.THREADING_LAYER = "workqueue"  # as in the workflow
     stages, start = {"imports": time.time() - began}, time.perf_counter()
 
     def stage(name, function, *arguments):

@@ -1,9 +1,9 @@
 """All ordered pairs of 10,000 models on the validation images of ImageNet, with bounded memory.
 
-The models are synthetic, and as alike as real ones are: each answers every image as one of three real networks does, drawn
+The models are synthetic, and as alike as real ones are: each predicts every image as one of three real networks does, drawn
 anew for each image. The real ones are those of the study of config/imagenet_public.yaml, whose results must lie in
-results/imagenet_public. The folder keeps what was made, so that a run that was killed goes on: about 35 GB for 10,000 models.
-Run from the repository's root: python benchmarks/large_zoo.py FOLDER
+results/imagenet_public. results/large_zoo keeps what was made, so that a run that was killed goes on: about 35 GB for 10,000
+models. Run from the repository's root: python benchmarks/large_zoo.py
 """
 
 import argparse
@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 
+import numba
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -59,6 +60,7 @@ def write_model(number, folder):
 
 def compare(folder, students_per_file, began):
     """Compare all pairs as the workflow does, in this process; print what it took."""
+    numba.config.THREADING_LAYER = "workqueue"  # as in the workflow
     outputs = {name: folder / f"{name}.parquet" for name in ("complementarity", "sample", "flips_by_class")}
     recipe = {"examples": {"equal": 0.5}, "same_network": []}
     embeddings = open_array(f"{REAL}/class_embeddings.npy")
@@ -97,7 +99,7 @@ def likeness(folder):
 def main():
     """Print what docs/benchmarks.md says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("--folder", type=Path, default=Path("results/large_zoo"))
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--students-per-file", type=int, default=500)
     parser.add_argument("--began", type=float, help="compare alone, in a process that was started then")
@@ -105,11 +107,14 @@ def main():
     if given.began:
         compare(given.folder, given.students_per_file, given.began)
         return
+    if not Path(REAL).exists():
+        print(f"{REAL} is missing: snakemake --cores 2 --configfile config/imagenet_public.yaml")
+        return
     predictions = given.folder / "predictions"
     predictions.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor() as pool:
         list(pool.map(write_model, range(given.models), [predictions] * given.models, chunksize=50))
-    command = [sys.executable, __file__, given.folder, "--students-per-file", str(given.students_per_file)]
+    command = [sys.executable, __file__, "--folder", given.folder, "--students-per-file", str(given.students_per_file)]
     subprocess.run([*map(str, command), "--began", str(time.time())], check=True)
     files = sorted((given.folder / "complementarity.parquet").iterdir())
     size, rows = sum(file.stat().st_size for file in files), sum(pq.read_metadata(file).num_rows for file in files)
