@@ -13,6 +13,7 @@ import pytest
 import yaml
 from running import FIGURES_OF_PAIRS, ROOT, SNAKEMAKE, copy_repository, planned, share_kernels, snakemake
 
+import transfer_atlas
 from transfer_atlas.store.tables import read_table
 
 BLOCKS_TORCH = """
@@ -88,6 +89,7 @@ def test_a_comparison_in_parts_serves_figures_page_and_recommendations(leaderboa
     (leaderboard / "config/parts.yaml").write_text(yaml.safe_dump(overlay))
     results = leaderboard / "results/parts"
     wanted = ["all", "results/parts/atlas.html", "results/parts/recommend/b.txt"]
+    wanted.append("results/parts/tables/complementarity.html")
     snakemake(leaderboard, *wanted, overlay="config/parts.yaml")
     names = [f"part-0000{number}.parquet" for number in range(3)]
     assert sorted(path.name for path in (results / "complementarity.parquet").glob("*.parquet")) == names
@@ -95,12 +97,21 @@ def test_a_comparison_in_parts_serves_figures_page_and_recommendations(leaderboa
     pd.testing.assert_frame_equal(read_table(results / "complementarity.parquet"), whole)
     assert {path.stem for path in (results / "figures").iterdir()} == FIGURES_OF_PAIRS
     assert "parts: 5 of 5 models, drawn at random" in (results / "atlas.html").read_text()
+    assert len(transfer_atlas.read_study(results)["complementarity"]) == 20
     best = read_table(results / "recommend/b.parquet")["teacher"].to_list()
     assert best == whole[whole["student"] == "b"].sort_values("positive_flips", ascending=False)["teacher"].to_list()
     assert planned(leaderboard, *wanted, overlay="config/parts.yaml") == {}
+    # handed over to somebody else
+    (leaderboard / "results/handed_over").mkdir()
+    for table in ("models.parquet", "classes.parquet", "complementarity.parquet", "complementarity_sample.parquet"):
+        copy = shutil.copytree if (results / table).is_dir() else shutil.copy2
+        copy(results / table, leaderboard / "results/handed_over" / table)
+    figure = "results/handed_over/figures/pair_matrix.png"
+    snakemake(leaderboard, figure, "--config", "study=handed_over", "tables=given", overlay=None)
+    assert (leaderboard / figure).stat().st_size > 1000
     (results / "complementarity.parquet" / names[1]).unlink()
     done = snakemake(leaderboard, "results/parts/recommend/c.txt", overlay="config/parts.yaml", check=False)
-    assert "part-00001.parquet: missing; make the table with: snakemake" in done.stdout + done.stderr
+    assert "part-00001.parquet: missing; remove the folder results/parts" in done.stdout + done.stderr
     done = snakemake(leaderboard, "results/parts/recommend/z.txt", overlay="config/parts.yaml", check=False)
     assert done.returncode == 1
 

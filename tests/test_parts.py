@@ -55,7 +55,7 @@ def test_a_table_is_the_same_to_the_bit_however_it_is_cut(zoo, similarity, rows,
         monkeypatch.setattr(counts, "EXACT_UP_TO", 0)
     whole = table_of(zoo)
     monkeypatch.setattr(symmetric_counts, "ROWS", rows)
-    monkeypatch.setattr(symmetric_counts, "MODELS", tile)
+    monkeypatch.setattr(symmetric_counts, "TILE_MODELS", tile)
     before = numba.get_num_threads()
     numba.set_num_threads(min(threads, before))
     try:
@@ -138,7 +138,7 @@ def compare(zoo, files, folder, students_per_file, **recipe):
 @pytest.mark.parametrize("students_per_file", [1, 20, 53, 100])
 def test_a_folder_of_parts_is_the_table(zoo, prediction_files, students_per_file, tmp_path, monkeypatch):
     monkeypatch.setattr(symmetric_counts, "ROWS", 5)
-    monkeypatch.setattr(symmetric_counts, "MODELS", 20)
+    monkeypatch.setattr(symmetric_counts, "TILE_MODELS", 20)
     monkeypatch.setattr(packed_zoo, "MODELS_AT_ONCE", 7)
     monkeypatch.setattr(zoo_predictions, "MODELS_AT_ONCE", 7)
     monkeypatch.setattr(parts, "SAMPLED_MODELS", 9)
@@ -215,8 +215,18 @@ def test_what_was_begun_with_other_inputs_is_begun_again(zoo, prediction_files, 
 def test_a_missing_part_is_one_line(zoo, prediction_files, tmp_path):
     table = compare(zoo, prediction_files, tmp_path, 10)["complementarity"]
     (table / part_name(2)).unlink()
-    with pytest.raises(InputError, match=r"part-00002.parquet: missing; make the table with: snakemake"):
+    with pytest.raises(
+        InputError, match=r"part-00002.parquet: missing; remove the folder .* and make it again with: snakemake"
+    ):
         read_table(table)
     (table / part_name(5)).unlink()
     with pytest.raises(InputError, match=r"part-00002.parquet: missing"):
         read_table(table, students=["m1"])
+
+
+def test_an_unknown_example_is_one_line_before_anything_is_counted(zoo, prediction_files, tmp_path, monkeypatch):
+    monkeypatch.setattr(symmetric_counts, "_count_tile", None)
+    with pytest.raises(
+        InputError, match=r"complementarity.examples.mine: model 'm99' has no predictions; did you mean"
+    ):
+        compare(zoo, prediction_files, tmp_path, 10, examples={"mine": ["m99", "m1"]})

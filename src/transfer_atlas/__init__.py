@@ -29,7 +29,8 @@ def read_study(folder):
         folder: its results folder, such as results/embedded.
 
     Returns:
-        Dict of table name (models, complementarity, transfers, ...) to DataFrame; docs/results.md describes the columns.
+        Dict of table name (models, complementarity, transfers, ...) to DataFrame; docs/results.md describes the columns. Of a
+        complementarity table in parts, which would not fit into memory, it is the sample.
 
     Raises:
         InputError: there are no tables, or one is damaged.
@@ -39,4 +40,7 @@ def read_study(folder):
     from transfer_atlas.store.tables import read_table
     from transfer_atlas.study.sources import given_tables
 
-    return {table: read_table(Path(folder) / f"{table}.parquet") for table in given_tables(folder)}
+    paths = {table: Path(folder) / f"{table}.parquet" for table in given_tables(folder)}
+    return {
+        table: read_table(path.with_stem(f"{table}_sample") if path.is_dir() else path) for table, path in paths.items()
+    }

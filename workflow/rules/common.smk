@@ -51,6 +51,11 @@ ACCEPTED = ["<results>/accepted_labels.parquet"] * (
 )
 METHODS = config.get("transfer", {}).get("methods", {})
 STUDENTS_PER_FILE = config.get("complementarity", {}).get("students_per_file")
+# a comparison in parts has a sample, which figures and pages show; tables that were handed over may be one
+IN_PARTS = STUDENTS_PER_FILE or (
+    "tables" in config
+    and Path(f"results/{STUDY}/complementarity_sample.parquet").exists()
+)
 
 # every table that `all` makes, and whether this study has it
 HAS_TABLE = {
@@ -84,13 +89,6 @@ if "tables" in config:
 if workflow.is_main_process and "gpu" not in workflow.global_resources:
     if gpu_count := len(gpus.list_gpus()):
         workflow.register_resource("gpu", gpu_count)
-
-
-def paths_of(tables):
-    """The tables of a figure or page; of a comparison in parts the sample, save for figures of chosen pairs."""
-    sampled = STUDENTS_PER_FILE and "transfers" not in tables
-    names = {"complementarity": "complementarity_sample"} if sampled else {}
-    return [f"<results>/{names.get(table, table)}.parquet" for table in tables]
 
 
 pathvars:

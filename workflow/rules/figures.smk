@@ -21,7 +21,7 @@ for figure, (category, tables) in DRAWN.items():
         name:
             f"plot_{figure}"
         input:
-            tables=paths_of(tables),
+            tables=figures.table_paths(tables, IN_PARTS),
         output:
             **figure_files(figure, category),
         log:

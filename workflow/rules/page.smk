@@ -25,7 +25,7 @@ rule atlas:
         predictions=PREDICTIONS,
         classes="<results>/classes.parquet",
         models="<results>/models.parquet",
-        pairs=paths_of(["complementarity"]),
+        pairs=figures.table_paths(["complementarity"], IN_PARTS),
         deltas=["<results>/deltas.parquet"] * ("deltas" in TABLES),
         expected=["<results>/recommend/expected.parquet"] * SHOWS_EXPECTED,
     output:

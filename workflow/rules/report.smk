@@ -25,7 +25,7 @@ for figure, (category, tables) in GROUPED.items():
         name:
             f"plot_groups_{figure}"
         input:
-            tables=paths_of(tables),
+            tables=figures.table_paths(tables, IN_PARTS),
             models="<results>/models.parquet",
         output:
             methods=group_files(figure, category, "method"),
@@ -53,7 +53,7 @@ localrules:
 
 rule show_table:
     input:
-        "<results>/{table}.parquet",
+        lambda wildcards: figures.table_paths([wildcards.table], IN_PARTS),
     output:
         report(
             "<results>/tables/{table}.html",

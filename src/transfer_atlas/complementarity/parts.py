@@ -43,6 +43,8 @@ def compare_in_parts(paths, embeddings, outputs, students_per_file, recipe, prov
     """
     begun = _begun_folder(outputs["complementarity"], _digest(paths, embeddings, accepted, recipe, students_per_file))
     predicted = store_zoo_predictions(paths, begun)
+    named = {name: rule for name, rule in recipe["examples"].items() if isinstance(rule, list)}
+    choose_examples(predicted.models, None, named)  # a wrong name shows before anything is counted
     tiles = TileFiles(begun)
 
     def new_array(shape, kind):

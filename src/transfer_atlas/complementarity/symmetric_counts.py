@@ -11,7 +11,7 @@ from transfer_atlas.complementarity.packed_zoo import parts_of
 from transfer_atlas.statistics import FalseDiscoveryRates, mcnemar_p
 
 ROWS = 256  # models that are read at once
-MODELS = 4 * ROWS  # of a tile
+TILE_MODELS = 4 * ROWS  # on each side of a tile
 IMAGES = 2048  # whose confidences are ranked at once
 TILE = np.dtype(
     [
@@ -31,7 +31,6 @@ class SymmetricCounts:
     """Counts that both orders of a pair share, for all pairs.
 
     Attributes:
-        signed: Signed, the confidences.
         difference_q: FalseDiscoveryRates of equal accuracies.
         expected_q: FalseDiscoveryRates of the difficulty null.
     """
@@ -48,7 +47,7 @@ class SymmetricCounts:
             signed: of `sign_confidences`.
         """
         self._blocks = {}
-        self._tiles, self._parts, models = tiles, parts_of(len(zoo.models), MODELS), len(zoo.models)
+        self._tiles, self._parts, models = tiles, parts_of(len(zoo.models), TILE_MODELS), len(zoo.models)
         self.difference_q, self.expected_q = (FalseDiscoveryRates(models * (models - 1) // 2) for _ in range(2))
         for j, others in enumerate(self._parts):
             column = _rows_of(zoo, predicted, signed, others)

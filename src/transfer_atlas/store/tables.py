@@ -152,7 +152,9 @@ def _files_of(path):
     expected = _open(files[0])[1].get("parts") if files else None
     for number in range(expected or 1):
         if number >= len(files) or files[number].name != part_name(number):
-            raise InputError(f"{path}/{part_name(number)}: missing; make the table with: {_command_for(path)}")
+            raise InputError(
+                f"{path}/{part_name(number)}: missing; remove the folder {path} and make it again with: {_command_for(path)}"
+            )
     return files
 
 

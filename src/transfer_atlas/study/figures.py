@@ -50,3 +50,16 @@ def figures_of(tables):
         for figure, needed in figures.items()
         if set(needed) <= set(tables)
     }
+
+
+def table_paths(tables, in_parts):
+    """Paths of the tables of a figure or page, below `<results>`.
+
+    Args:
+        tables: their names.
+        in_parts: whether the comparison of all pairs is a folder of parts: then a figure takes the sample of it, save one of
+            transfers, whose pairs are few.
+    """
+    sampled = in_parts and "transfers" not in tables
+    names = {"complementarity": "complementarity_sample"} if sampled else {}
+    return [f"<results>/{names.get(table, table)}.parquet" for table in tables]

@@ -28,12 +28,12 @@ def image_files(images, split):
 
 
 def given_tables(folder):
-    """Names of the tables in the results folder of a study whose tables were handed over (`tables: given`).
+    """Names of the tables in the results folder of a study whose tables were handed over (`tables: given`), without samples.
 
     Raises:
         InputError: there is none.
     """
-    tables = sorted(path.stem for path in Path(folder).glob("*.parquet"))
+    tables = sorted(path.stem for path in Path(folder).glob("*.parquet") if not path.stem.endswith("_sample"))
     if not tables:
         raise InputError(f"{folder}: has no tables (*.parquet); put those of the study there")
     return tables
