@@ -7,6 +7,7 @@ models. Run from the repository's root: python benchmarks/large_zoo.py
 """
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -15,13 +16,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 
-import numba
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from transfer_atlas.complementarity.job import compare_zoo
 from transfer_atlas.complementarity.pair_table import compare_models
-from transfer_atlas.complementarity.parts import compare_in_parts
 from transfer_atlas.logits.zoo_predictions import read_images, read_zoo_predictions
 from transfer_atlas.store.arrays import open_array
 from transfer_atlas.store.provenance import Provenance
@@ -60,11 +60,11 @@ def write_model(number, folder):
 
 def compare(folder, students_per_file, began):
     """Compare all pairs as the workflow does, in this process; print what it took."""
-    numba.config.THREADING_LAYER = "workqueue"  # as in the workflow
     outputs = {name: folder / f"{name}.parquet" for name in ("complementarity", "sample", "flips_by_class")}
     recipe = {"examples": {"equal": 0.5}, "same_network": []}
     embeddings = open_array(f"{REAL}/class_embeddings.npy")
-    compare_in_parts(str(folder / "predictions"), embeddings, outputs, students_per_file, recipe, Provenance())
+    predictions, threads = str(folder / "predictions"), os.cpu_count()
+    compare_zoo(predictions, embeddings, outputs, students_per_file, recipe, Provenance(), threads=threads)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"compared in {time.time() - began:.0f} s, peak memory {memory:.2f} GiB", flush=True)
 

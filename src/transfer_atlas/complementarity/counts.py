@@ -136,13 +136,10 @@ class PairCounter:
 
     def _expected_flips(self, expected, first, last):
         """Expected flips less those of the other order are the difference of the accuracies, as counted flips are."""
-        accuracy, student, teacher = (
-            self.zoo.right / self.zoo.images,
-            np.arange(first, last),
-            np.arange(len(self.zoo.right)),
-        )
+        accuracy = self.zoo.right / self.zoo.images
         swapped = expected - accuracy[first:last, None] + accuracy
-        return np.where(student[:, None] < teacher, expected, swapped)
+        is_earlier = np.arange(first, last)[:, None] < np.arange(len(accuracy))
+        return np.where(is_earlier, expected, swapped)
 
     def _count_confident_choice(self, signs, first, last):
         known = self._has_confidences[first:last, None] & self._has_confidences

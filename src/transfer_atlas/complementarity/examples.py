@@ -21,20 +21,26 @@ def choose_examples(models, right, rules):
     Raises:
         InputError: a model that is not among the pairs.
     """
+    check_examples(models, rules)
     examples, pairs = {}, len(models) * (len(models) - 1)
     for name, rule in rules.items():
         if isinstance(rule, list):
-            unknown = [model for model in rule if model not in models]
-            if unknown:
-                raise InputError(
-                    f"complementarity.examples.{name}: model '{unknown[0]}' has no predictions"
-                    + did_you_mean(unknown[0], models)
-                )
             examples[name] = tuple(rule)
         elif pairs:
             student, teacher = _pair_of_rank(right, int(rule * (pairs - 1)))
             examples[name] = (models[student], models[teacher])
     return examples
+
+
+def check_examples(models, rules):
+    """Check that pairs which rules name are among the models, before anything is counted; errors as of `choose_examples`."""
+    for name, rule in rules.items():
+        unknown = [model for model in rule if model not in models] if isinstance(rule, list) else []
+        if unknown:
+            raise InputError(
+                f"complementarity.examples.{name}: model '{unknown[0]}' has no predictions"
+                + did_you_mean(unknown[0], models)
+            )
 
 
 def _pair_of_rank(right, rank):

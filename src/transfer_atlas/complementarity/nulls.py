@@ -55,19 +55,14 @@ def difficulty_null(zoo, predicted):
     models = len(zoo.models)
     informative = np.flatnonzero((zoo.right > 0) & (zoo.right < zoo.images))
     freedom = max(1, len(informative) - 1)
-    if FEWEST_MODELS <= len(informative) <= LEFT_OUT_MODELS:
-        expected, error = (np.full((models, models), np.nan) for _ in range(2))
-        chosen = predicted.prediction[informative] == predicted.labels
-        expected[np.ix_(informative, informative)], error[np.ix_(informative, informative)] = _null_of_others(chosen)
-        return DifficultyNull(freedom, lambda rows, others: (expected[rows, others], error[rows, others]))
     if len(informative) > LEFT_OUT_MODELS:
         right_models = zoo.right_models - (zoo.right == zoo.images).sum()
         return DifficultyNull(freedom, _null_of_all(right_models, zoo.right / zoo.images, informative))
-
-    def nothing(rows, others):
-        return tuple(np.full((len(zoo.right[rows]), len(zoo.right[others])), np.nan) for _ in range(2))
-
-    return DifficultyNull(freedom, nothing)
+    expected, error = (np.full((models, models), np.nan) for _ in range(2))
+    if len(informative) >= FEWEST_MODELS:
+        chosen = predicted.prediction[informative] == predicted.labels
+        expected[np.ix_(informative, informative)], error[np.ix_(informative, informative)] = _null_of_others(chosen)
+    return DifficultyNull(freedom, lambda rows, others: (expected[rows, others], error[rows, others]))
 
 
 def fit_easiness(score_counts, accuracies, iterations=ITERATIONS, start=None):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 
 from transfer_atlas.complementarity.counts import PairCounter, count_pairs
-from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
+from transfer_atlas.complementarity.examples import check_examples, choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.measures import MEASURES, pairs_of
 
 PAIRS_AT_ONCE = 300_000
@@ -65,6 +65,7 @@ def compare_in_chunks(predicted, embeddings, examples, same_network=(), accepted
     Raises:
         InputError: as `choose_examples` and `PairCounter` do.
     """
+    check_examples(predicted.models, examples)
     counter = PairCounter(predicted, embeddings, same_network, accepted)
     chosen = choose_examples(counter.zoo.models, counter.zoo.right, examples)
     return tabulate_chunks(counter), count_flips_by_class(predicted, chosen)

@@ -7,13 +7,12 @@ job that was killed goes on.
 import hashlib
 import json
 import shutil
-from collections.abc import MutableMapping
 from pathlib import Path
 
 import numpy as np
 
 from transfer_atlas.complementarity.counts import PairCounter
-from transfer_atlas.complementarity.examples import choose_examples, count_flips_by_class
+from transfer_atlas.complementarity.examples import check_examples, choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.packed_zoo import parts_of
 from transfer_atlas.complementarity.pair_table import tabulate_chunks
 from transfer_atlas.logits.zoo_predictions import store_zoo_predictions
@@ -43,14 +42,12 @@ def compare_in_parts(paths, embeddings, outputs, students_per_file, recipe, prov
     """
     begun = _begun_folder(outputs["complementarity"], _digest(paths, embeddings, accepted, recipe, students_per_file))
     predicted = store_zoo_predictions(paths, begun)
-    named = {name: rule for name, rule in recipe["examples"].items() if isinstance(rule, list)}
-    choose_examples(predicted.models, None, named)  # a wrong name shows before anything is counted
-    tiles = TileFiles(begun)
+    check_examples(predicted.models, recipe["examples"])
 
     def new_array(shape, kind):
         return StoredArray(begun / "signed.npy", kind, shape)
 
-    counter = PairCounter(predicted, embeddings, recipe["same_network"], accepted, tiles, new_array)
+    counter = PairCounter(predicted, embeddings, recipe["same_network"], accepted, TileFiles(begun), new_array)
     examples = choose_examples(counter.zoo.models, counter.zoo.right, recipe["examples"])
     _write_parts(counter, begun / "parts", begun / "samples", students_per_file, provenance)
     models = counter.zoo.models
@@ -65,7 +62,7 @@ def compare_in_parts(paths, embeddings, outputs, students_per_file, recipe, prov
     shutil.rmtree(begun)
 
 
-class TileFiles(MutableMapping):
+class TileFiles:
     """Tiles of `SymmetricCounts` as files of a folder."""
 
     def __init__(self, folder):
@@ -82,15 +79,6 @@ class TileFiles(MutableMapping):
 
     def __setitem__(self, key, tile):
         save_array(self._path(key), tile)
-
-    def __delitem__(self, key):
-        self._path(key).unlink()
-
-    def __iter__(self):
-        return (tuple(map(int, path.stem.split("-")[1:])) for path in sorted(self._folder.glob("tile-*.npy")))
-
-    def __len__(self):
-        return sum(1 for _ in self)
 
 
 def _write_parts(counter, folder, samples, students_per_file, provenance):

@@ -42,8 +42,8 @@ class SymmetricCounts:
             zoo: PackedZoo.
             null: nulls.DifficultyNull.
             predicted: ZooPredictions.
-            tiles: mapping from (first, second) to an array, kept between runs where it is one of files; what it has is not
-                counted again.
+            tiles: a dict, or `parts.TileFiles`, from places of two parts of the models to an array; what it has is not counted
+                again.
             signed: of `sign_confidences`.
         """
         self._blocks = {}

@@ -136,7 +136,7 @@ def read_metadata(path):
     Raises:
         InputError: as `read_table`.
     """
-    return _open(next(iter(_files_of(path))))[1]
+    return _open(_files_of(path)[0])[1]
 
 
 def sample_of(paths):
