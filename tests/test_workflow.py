@@ -89,7 +89,9 @@ def test_tables_alone_give_figures_recommendations_and_notebooks(finished, tmp_p
     student = "results/theirs/recommend/test_convnext.a.txt"
     figures = {f"plot_{name}": 1 for name in FIGURES_OF_PAIRS | FIGURES_OF_TRANSFERS}
     assert planned(clone, *given, overlay=None) == figures
-    snakemake(clone, student, "results/theirs/figures/transfer_delta.png", *given, overlay=None)
+    in_one_column = "results/theirs/figures/column/complementarity.pdf"
+    snakemake(clone, student, "results/theirs/figures/transfer_delta.png", in_one_column, *given, overlay=None)
+    assert b"MediaBox [ 0 0 241.2 " in (clone / in_one_column).read_bytes()  # 3.35 inches in points
     assert (clone / student).read_text() == recommended(finished, "test_convnext.a")
     again = snakemake(clone, student, *given, overlay=None)
     assert "Nothing to be done" in again.stderr

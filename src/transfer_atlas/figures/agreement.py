@@ -1,8 +1,7 @@
 """A study's mean deltas beside published ones."""
 
-import matplotlib.pyplot as plt
-
-from transfer_atlas.figures.style import METHOD_MARKERS, ONE_COLUMN, method_name, paper_style, say_empty, scale_delta
+from transfer_atlas.figures.layout import ONE_COLUMN, new_panels
+from transfer_atlas.figures.style import METHOD_MARKERS, method_name, paper_style, say_empty, scale_delta
 
 
 def plot_agreement(agreement):
@@ -16,7 +15,7 @@ def plot_agreement(agreement):
     """
     rows = agreement.dropna(subset=["delta", "published_delta"])
     with paper_style():
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 3.1))
+        figure, (ax,) = new_panels(1, 3.1, ONE_COLUMN)
         if rows.empty:
             say_empty(ax, "no student and method of this study has published results")
             return figure

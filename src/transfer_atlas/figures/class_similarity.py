@@ -1,9 +1,9 @@
 """Whether the classes that hold most of the flips resemble each other."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.figures.style import ONE_COLUMN, paper_style, say_empty
+from transfer_atlas.figures.layout import ONE_COLUMN, new_panels
+from transfer_atlas.figures.style import paper_style, say_empty
 from transfer_atlas.statistics import TOP_PERCENTS
 
 
@@ -19,7 +19,7 @@ def plot_class_similarity(complementarity):
     increases = [100 * complementarity[f"top{percent}_similarity"].dropna() for percent in TOP_PERCENTS]
     places = [place for place, values in enumerate(increases) if len(values)]
     with paper_style():
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        figure, (ax,) = new_panels(1, 2.7, ONE_COLUMN)
         if not places:
             say_empty(ax, "no pair has two classes among the top 50 % of its flips")
             return figure

@@ -1,8 +1,7 @@
 """What each teacher knows that the student does not, against their accuracy difference."""
 
-import matplotlib.pyplot as plt
-
-from transfer_atlas.figures.style import ONE_COLUMN, paper_style, say_empty, scatter_or_density
+from transfer_atlas.figures.layout import ONE_COLUMN, new_panels
+from transfer_atlas.figures.style import paper_style, say_empty, scatter_or_density
 
 
 def plot_complementarity(complementarity):
@@ -18,7 +17,7 @@ def plot_complementarity(complementarity):
     difference = 100 * complementarity["accuracy_difference"]
     flips = 100 * complementarity["positive_flips"]
     with paper_style():
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        figure, (ax,) = new_panels(1, 2.7, ONE_COLUMN)
         if complementarity.empty:
             say_empty(ax, "fewer than two models, so no pairs")
             return figure

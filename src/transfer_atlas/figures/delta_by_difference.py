@@ -1,11 +1,10 @@
 """The delta against the accuracy difference, in bins."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from transfer_atlas.figures.layout import ONE_COLUMN, new_panels
 from transfer_atlas.figures.style import (
-    ONE_COLUMN,
     method_marker,
     method_name,
     paper_style,
@@ -32,7 +31,7 @@ def plot_delta_by_difference(transfers, complementarity):
     differences = complementarity[["student", "teacher", "accuracy_difference"]]
     rows = transfers.dropna(subset=["teacher", "delta"]).merge(differences, on=["student", "teacher"])
     with paper_style():
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        figure, (ax,) = new_panels(1, 2.7, ONE_COLUMN)
         if rows.empty:
             say_empty(ax, "no transfer of this study has a teacher and a result")
             return figure
@@ -56,7 +55,7 @@ def plot_delta_by_difference(transfers, complementarity):
         ax.set_xlabel("accuracy difference, teacher - student (points)")
         ax.set_ylabel("transfer delta (points;\nlogarithmic beyond 1)")
         ax.set_title(
-            "solid: mean of a bin, dashed: of its best quarter,\nbar: middle half; above: transfers in the bin",
+            "solid: mean of a bin, dashed: its best quarter;\nbar: middle half; above: transfers in the bin",
             loc="left",
         )
         ax.legend(loc="best", fontsize=6)

@@ -1,12 +1,11 @@
 """How the delta goes with the student's accuracy, size and family."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from transfer_atlas.figures.layout import label_rows, new_panels
 from transfer_atlas.figures.style import (
     FAMILY_NAMES,
-    TWO_COLUMNS,
     method_marker,
     method_name,
     paper_style,
@@ -32,7 +31,7 @@ def plot_delta_by_property(transfers, models):
     means = means.merge(students, on="student")
     methods = [method for method in taught_methods(transfers) if (means["method"] == method).any()]
     with paper_style():
-        figure, axes = plt.subplots(1, 3, figsize=(TWO_COLUMNS, 2.6), sharey=True)
+        figure, axes = new_panels(3, 2.6, narrowest=2.2, sharey=True)
         if not methods:
             say_empty(axes[0], "no transfer of this study has a teacher and a result")
             return figure
@@ -70,5 +69,5 @@ def _label(axes):
     axes[2].set_xlim(-0.6, len(FAMILY_NAMES) - 0.4)
     axes[2].set_xlabel("student family")
     scale_delta(axes[0].yaxis, axes[0].set_yscale, axes[0].get_ylim())
-    axes[0].set_ylabel("mean transfer delta (points;\nlogarithmic beyond 1)")
+    label_rows(axes, "mean transfer delta (points;\nlogarithmic beyond 1)")
     axes[2].legend(loc="best", fontsize=6)

@@ -1,12 +1,11 @@
 """Delta of every student with every teacher."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import SymLogNorm
 
-from transfer_atlas.figures.style import TWO_COLUMNS, method_name, paper_style, say_empty, taught_methods
-
-PANELS_A_ROW = 3
+from transfer_atlas.figures.layout import new_panels
+from transfer_atlas.figures.saving import LONGEST_LABEL
+from transfer_atlas.figures.style import method_name, paper_style, say_empty, taught_methods
 
 
 def plot_delta_matrix(deltas, models):
@@ -21,27 +20,21 @@ def plot_delta_matrix(deltas, models):
     """
     rows = deltas.dropna(subset=["teacher"])
     methods = taught_methods(deltas)
-    columns = min(PANELS_A_ROW, max(1, len(methods)))
-    lines = -(-max(1, len(methods)) // columns)
     by_accuracy = models.sort_values("accuracy", ascending=False, kind="stable")["model"]
     students, teachers = ([name for name in by_accuracy if name in set(rows[role])] for role in ("student", "teacher"))
     with paper_style():
-        height = lines * (1.4 + 0.16 * len(students)) + 0.8
-        figure, axes = plt.subplots(
-            lines, columns, figsize=(TWO_COLUMNS, height), sharex=True, sharey=True, squeeze=False
-        )
+        height = 1.1 + 0.16 * len(students) + 0.05 * min(LONGEST_LABEL, max(map(len, teachers), default=0))
+        figure, axes = new_panels(len(methods), height, narrowest=2.2, sharex=True, sharey=True)
         if not methods:
-            say_empty(axes[0, 0], "no transfer of this study has a teacher and a result")
+            say_empty(axes[0], "no transfer of this study has a teacher and a result")
             return figure
         most = max(1.0, 100 * rows["delta"].abs().max())
         norm = SymLogNorm(linthresh=0.5, vmin=-most, vmax=most)
-        for ax, method in zip(axes.flat, methods, strict=False):
+        for ax, method in zip(axes, methods, strict=True):
             image = _plot_method(ax, rows[rows["method"] == method], students, teachers, norm)
             ax.set_title(method_name(method), loc="left")
-        for ax in axes.flat[len(methods) :]:
-            ax.set_axis_off()
         ticks = [tick for tick in (-30, -10, -3, -1, 0, 1, 3, 10, 30) if abs(tick) <= most]
-        bar = figure.colorbar(image, ax=axes, label="transfer delta (points)", aspect=30, pad=0.02, ticks=ticks)
+        bar = figure.colorbar(image, ax=list(axes), label="transfer delta (points)", aspect=30, pad=0.02, ticks=ticks)
         bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
         figure.supxlabel(
             "teacher, the most accurate first (dot: false discovery rate below 5 %; blank: no such transfer)",

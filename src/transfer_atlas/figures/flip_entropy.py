@@ -1,11 +1,11 @@
 """Whether what a teacher knows sits in few classes or in all of them."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from scipy.special import xlogy
 from scipy.stats import binom
 
-from transfer_atlas.figures.style import ONE_COLUMN, paper_style, say_empty, scatter_or_density
+from transfer_atlas.figures.layout import ONE_COLUMN, new_panels
+from transfer_atlas.figures.style import paper_style, say_empty, scatter_or_density
 
 
 def plot_flip_entropy(complementarity, classes):
@@ -21,7 +21,7 @@ def plot_flip_entropy(complementarity, classes):
     pairs = complementarity[complementarity["positive_flips"] > 0]
     count = int((classes["images"] > 0).sum())
     with paper_style():
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        figure, (ax,) = new_panels(1, 2.7, ONE_COLUMN)
         if pairs.empty:
             say_empty(ax, "no teacher of this study knows anything that its student does not")
             return figure

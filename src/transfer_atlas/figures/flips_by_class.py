@@ -1,11 +1,10 @@
 """How the flips of a few example pairs spread over the classes."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.figures.style import TWO_COLUMNS, paper_style, say_empty
+from transfer_atlas.figures.layout import new_panels
+from transfer_atlas.figures.style import paper_style, say_empty
 
-PANELS_A_ROW = 3
 MOST_NAMES = 20  # more classes are not named
 
 
@@ -20,20 +19,16 @@ def plot_flips_by_class(flips_by_class, classes):
         Figure with an even spread as a dashed line; few classes are named.
     """
     examples = list(flips_by_class["example"].unique())
-    rows = max(1, -(-len(examples) // PANELS_A_ROW))
-    columns = max(1, min(len(examples), PANELS_A_ROW))
     with paper_style():
-        figure, axes = plt.subplots(rows, columns, figsize=(TWO_COLUMNS, 2.5 * rows), sharey=True, squeeze=False)
+        figure, axes = new_panels(len(examples), 2.5, narrowest=2.2, sharey=True)
         if not examples:
-            say_empty(axes[0, 0], "fewer than two models, so no pairs")
+            say_empty(axes[0], "fewer than two models, so no pairs")
             return figure
         names = classes.set_index("class")["name"]
-        for ax, example in zip(axes.flat, examples, strict=False):
+        for ax, example in zip(axes, examples, strict=True):
             _plot_example(ax, flips_by_class[flips_by_class["example"] == example], example, names)
-        axes[0, 0].set_ylim(bottom=0)  # after all panels, for they share the axis, and this fixes its top
-        for ax in axes.flat[len(examples) :]:
-            ax.set_axis_off()
-        axes[0, -1].legend(loc="upper right")
+        axes[0].set_ylim(bottom=0)  # after all panels, for they share the axis, and this fixes its top
+        axes[-1].legend(loc="upper right")
         figure.supxlabel("classes, those with most flips first", fontsize=8)
         figure.supylabel("share of the flips (%)", fontsize=8)
     return figure

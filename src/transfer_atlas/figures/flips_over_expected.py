@@ -1,9 +1,9 @@
 """How far the complementary knowledge of each pair differs from what the difficulty of the images explains."""
 
-import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from transfer_atlas.figures.style import MOST_DOTS, ONE_COLUMN, paper_style, say_empty, scatter_or_density
+from transfer_atlas.figures.layout import ONE_COLUMN, new_panels
+from transfer_atlas.figures.style import MOST_DOTS, paper_style, say_empty, scatter_or_density
 
 SIGNIFICANT = 0.05  # false discovery rate
 
@@ -21,7 +21,7 @@ def plot_flips_over_expected(complementarity):
     known = complementarity.dropna(subset=["flips_over_expected"])
     known = known[known["flips_over_expected"] > 0]
     with paper_style():
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN, 2.7))
+        figure, (ax,) = new_panels(1, 2.7, ONE_COLUMN)
         if known.empty:
             say_empty(ax, "no expected flips: they need six models that are neither always right nor always wrong")
             return figure

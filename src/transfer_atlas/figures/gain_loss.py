@@ -1,10 +1,10 @@
 """What a transfer gave the student against what it took."""
 
+from transfer_atlas.figures.layout import label_rows, legend_outside, method_panels
 from transfer_atlas.figures.style import (
     FAMILY_COLOURS,
     FAMILY_MARKERS,
     FAMILY_NAMES,
-    method_panels,
     paper_style,
     say_empty,
     taught_methods,
@@ -37,8 +37,8 @@ def plot_gain_loss(transfers, models):
             ax.set_ylim(0, most)
             ax.set_aspect("equal")
             ax.set_title(f"{ax.get_title(loc='left')}\n{(rows['method'] == method).sum()} transfers", loc="left")
-        axes[0].set_ylabel("loss (% of images)")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", title="student")
+        label_rows(axes, "loss (% of images)")
+        legend_outside(figure, axes[0], title="student")
         figure.supxlabel("gain (% of images)", fontsize=8)
     return figure
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from transfer_atlas.figures.style import save_figure
+from transfer_atlas.figures.saving import save_figure
 
 
 def of_method(table, method):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from transfer_atlas.figures.style import far_controls, method_panels, paper_style, say_empty
+from transfer_atlas.figures.layout import label_rows, method_panels
+from transfer_atlas.figures.style import far_controls, paper_style, say_empty
 from transfer_atlas.statistics import mean_over_students
 
 
@@ -30,10 +31,10 @@ def plot_learning_curves(histories):
             ax.xaxis.get_major_locator().set_params(integer=True)
         _leave_out_far(axes, methods, histories)
         if evaluated:
-            axes[0].set_ylabel("change against before\n(% of evaluation images)")
+            label_rows(axes, "change against before\n(% of evaluation images)")
             axes[0].legend(loc="best")
         else:
-            axes[0].set_ylabel("mean training loss (nats)")
+            label_rows(axes, "mean training loss (nats)")
             for ax in axes:  # what is nearly nothing looks like nothing
                 ax.set_ylim(0, max(0.01, ax.get_ylim()[1]))
         band = "band: standard error over students" if histories["student"].nunique() > 1 else "one student"

@@ -1,9 +1,9 @@
 """What became of the images that a stream of teachers touched."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.figures.style import TWO_COLUMNS, paper_style, say_empty
+from transfer_atlas.figures.layout import legend_outside, new_panels
+from transfer_atlas.figures.style import paper_style, say_empty
 
 SHADES = ("0173b2", "3d8fc2", "6fabd2", "9cc6e1", "c5dff0")  # of the first colour of paper.mplstyle, stage by stage
 
@@ -22,7 +22,7 @@ def plot_ledger(ledger):
     rows = ledger[ledger["way"] == ledger["way"].iloc[0]] if len(ledger) else ledger
     students = list(rows["student"].unique())
     with paper_style():
-        figure, ax = plt.subplots(figsize=(TWO_COLUMNS, 1.2 + 0.2 * max(1, len(students))))
+        figure, (ax,) = new_panels(1, 1.2 + 0.2 * max(1, len(students)))
         if not students:
             say_empty(ax, "no stream of this study has a result")
             return figure
@@ -35,7 +35,7 @@ def plot_ledger(ledger):
         ax.set_ylim(len(students) - 0.4, -0.6)
         ax.set_xlabel("evaluation images (%)")
         ax.set_title(f"stream of teachers, next: {rows['way'].iloc[0]}", loc="left")
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        legend_outside(figure, ax, "outside lower center")
     return figure
 
 

@@ -1,9 +1,9 @@
 """Accuracy that two models could reach together, against the better of the two."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.figures.style import TWO_COLUMNS, paper_style, say_empty, scatter_or_density
+from transfer_atlas.figures.layout import TWO_COLUMNS, label_rows, new_panels
+from transfer_atlas.figures.style import paper_style, say_empty, scatter_or_density
 
 PANELS = {"oracle_accuracy": "a perfect chooser", "confidence_accuracy": "the more confident of the two"}
 
@@ -22,18 +22,19 @@ def plot_pair_accuracy(complementarity):
     panels = {column: chooser for column, chooser in PANELS.items() if pairs[column].notna().any()}
     with paper_style():
         width = TWO_COLUMNS * max(1, len(panels)) / len(PANELS)
-        figure, axes = plt.subplots(1, max(1, len(panels)), figsize=(width, 2.7), sharex=True, squeeze=False)
+        figure, axes = new_panels(len(panels), 2.7, width, narrowest=2.2, sharex=True)
         if not panels:
-            say_empty(axes[0, 0], "fewer than two models")
+            say_empty(axes[0], "fewer than two models")
             return figure
-        for ax, (column, chooser) in zip(axes[0], panels.items(), strict=True):
+        for ax, (column, chooser) in zip(axes, panels.items(), strict=True):
             known = pairs[column].notna()
             gain = 100 * pairs.loc[known, column] - better[known]
             ax.axhline(0, color="grey", linestyle="--", linewidth=0.8)
             scatter_or_density(ax, better[known], gain)
-            ax.set_title(f"{chooser}: {gain.mean():+.1f} on average\n{known.sum():,} pairs", loc="left")
+            ax.set_title(f"{chooser}: mean {gain.mean():+.1f}\n{known.sum():,} pairs", loc="left")
             ax.set_xlabel("accuracy of the better model (%)")
-        axes[0, 0].set_ylabel("accuracy of the pair\nabove the better model (points)")
+            ax.tick_params(labelbottom=True)  # also of a panel that stands above another
+        label_rows(axes, "accuracy of the pair\nabove the better model (points)")
         if len(panels) < len(PANELS):
             figure.suptitle("no two models with known confidences", fontsize=8)
     return figure

@@ -6,9 +6,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from transfer_atlas.figures.style import FAMILY_COLOURS, FAMILY_NAMES, TWO_COLUMNS, paper_style, say_empty
+from transfer_atlas.figures.layout import ONE_COLUMN, TWO_COLUMNS, figure_size, is_narrow, new_panels
+from transfer_atlas.figures.style import FAMILY_COLOURS, FAMILY_NAMES, paper_style, say_empty
 
-MOST_NAMES = 60  # more are not readable
+SMALLEST_NAMES = 4.3  # points; smaller ones are not readable
+ROOM_OF_NAMES = 37.7  # points of height for each inch that the figure is wide
 
 
 def plot_pair_matrix(complementarity, models):
@@ -24,14 +26,15 @@ def plot_pair_matrix(complementarity, models):
     flips = 100 * complementarity.pivot(index="student", columns="teacher", values="positive_flips")
     with paper_style():
         if flips.empty:
-            figure, ax = plt.subplots(figsize=(TWO_COLUMNS, 2))
+            figure, (ax,) = new_panels(1, 2)
             say_empty(ax, "fewer than two models, so no pairs")
             return figure
         order = flips.index[cluster(flips.to_numpy())]
         described = models.set_index("model").loc[order]
-        figure, axes = plt.subplots(
-            1, 3, figsize=(TWO_COLUMNS, TWO_COLUMNS * 0.8), width_ratios=[0.025, 1, 0.16], sharey=True
-        )
+        width, height = figure_size(TWO_COLUMNS, TWO_COLUMNS * 0.8)
+        narrow = width <= ONE_COLUMN
+        size, ratios = (width, 1.3 * width if narrow else height), [0.05, 1, 0.4] if narrow else [0.025, 1, 0.16]
+        figure, axes = plt.subplots(1, 3, figsize=size, width_ratios=ratios, sharey=True)
         _draw_families(axes[0], described["family"])
         image = _draw_flips(axes[1], flips.loc[order, order])
         _draw_accuracies(axes[2], described["accuracy"])
@@ -60,6 +63,11 @@ def cluster(flips):
     return leaves_list(linkage(upper, method="average", optimal_ordering=len(flips) <= 300))
 
 
+def _size_of_names(ax, names):
+    """Size of the font, in points, in which so many names fit side by side."""
+    return min(5.5 if is_narrow(ax.figure) else 7, ROOM_OF_NAMES * ax.figure.get_figwidth() / names)
+
+
 def _draw_flips(ax, flips):
     values = flips.to_numpy()
     image = ax.imshow(
@@ -69,8 +77,7 @@ def _draw_flips(ax, flips):
     ax.set_facecolor("white")
     ax.tick_params(left=False, labelleft=False)
     ax.set_xlabel("teacher")
-    if len(flips) <= MOST_NAMES:
-        size = min(7, 260 / len(flips))
+    if (size := _size_of_names(ax, len(flips))) >= SMALLEST_NAMES:
         ax.set_xticks(range(len(flips)), flips.columns, rotation=90, fontsize=size)
     else:
         ax.set_xticks([])
@@ -84,8 +91,8 @@ def _draw_families(ax, families):
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.set_ylabel("student")
-    if len(families) <= MOST_NAMES:
-        ax.set_yticks(range(len(families)), families.index, fontsize=min(7, 260 / len(families)))
+    if (size := _size_of_names(ax, len(families))) >= SMALLEST_NAMES:
+        ax.set_yticks(range(len(families)), families.index, fontsize=size)
     else:
         ax.set_yticks([])
 
@@ -96,7 +103,7 @@ def _draw_accuracies(ax, accuracies):
     size = float(np.clip(150 / len(accuracies), 0.5, 4))
     ax.plot(accuracies, range(len(accuracies)), "o", color="dimgrey", markersize=size, rasterized=True)
     ax.margins(x=0.15)
-    ax.set_xlabel("accuracy (%)")
+    ax.set_xlabel("accuracy (%)", fontsize=6 if is_narrow(ax.figure) else None)
     ax.tick_params(left=False, labelleft=False)
     ax.grid(axis="y", visible=False)
 

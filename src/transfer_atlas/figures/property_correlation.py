@@ -3,7 +3,8 @@
 import numpy as np
 
 from transfer_atlas.analysis.properties import correlate, describe_transfers
-from transfer_atlas.figures.style import method_panels, paper_style, say_empty, taught_methods
+from transfer_atlas.figures.layout import method_panels
+from transfer_atlas.figures.style import paper_style, say_empty, taught_methods
 
 
 def plot_property_correlation(transfers, complementarity, models):
@@ -30,7 +31,7 @@ def plot_property_correlation(transfers, complementarity, models):
             _plot_method(ax, correlate(here))
             ax.set_title(f"{ax.get_title(loc='left')}\n{len(here)} pairs", loc="left")
         figure.supxlabel(
-            "correlation with the delta (filled: Spearman's rho, -1 to 1, with 95 % interval;\n"
+            "correlation with the delta (filled: Spearman's rho, -1 to 1, with 95 % interval; "
             "hollow: eta of families, 0 to 1, with the 95th percentile of chance as a tick)",
             fontsize=8,
         )

@@ -3,7 +3,8 @@
 import numpy as np
 
 from transfer_atlas.analysis.properties import FEWEST_STUDENTS, describe_transfers, regress
-from transfer_atlas.figures.style import method_panels, paper_style, say_empty, taught_methods
+from transfer_atlas.figures.layout import method_panels
+from transfer_atlas.figures.style import paper_style, say_empty, taught_methods
 
 
 def plot_property_regression(transfers, complementarity, models):

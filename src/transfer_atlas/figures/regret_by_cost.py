@@ -2,7 +2,8 @@
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from transfer_atlas.figures.style import half_interval, method_marker, method_panels, paper_style, say_empty
+from transfer_atlas.figures.layout import label_rows, legend_outside, method_panels
+from transfer_atlas.figures.style import half_interval, method_marker, paper_style, say_empty
 from transfer_atlas.recommend.check import CHANCE, OURS
 from transfer_atlas.recommend.choices import ALL, HALVING, KNOWN, PROBE
 
@@ -28,9 +29,9 @@ def plot_regret_by_cost(choices):
             return figure
         for ax, method in zip(axes, methods, strict=True):
             _plot_method(ax, choices[choices["method"] == method])
-        axes[0].set_ylabel("mean regret (points)")
+        label_rows(axes, "mean regret (points)")
         figure.supxlabel("cost (transfers of full length)", fontsize="medium")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
+        legend_outside(figure, axes[0])
     return figure
 
 

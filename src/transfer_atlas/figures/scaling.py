@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullLocator
 
-from transfer_atlas.figures.style import METHOD_MARKERS, TWO_COLUMNS, far_controls, method_name, paper_style, say_empty
+from transfer_atlas.figures.layout import TWO_COLUMNS, arrange, figure_size, label_rows, legend_outside
+from transfer_atlas.figures.style import METHOD_MARKERS, far_controls, method_name, paper_style, say_empty
 from transfer_atlas.statistics import mean_over_students
 
 KEY_NAMES = {
@@ -29,23 +30,37 @@ def plot_scaling(sweeps):
     far = far_controls(sweeps, ["key", "value"])
     shown = sweeps[~sweeps["method"].isin(far)]
     with paper_style():
-        columns = max(1, len(keys))
-        size = (TWO_COLUMNS if columns > 1 else TWO_COLUMNS * 0.6, 3.8)
-        figure, axes = plt.subplots(2, columns, figsize=size, squeeze=False, sharex="col", sharey="row")
+        figure, above, below = _panels(len(keys))
         if sweeps["delta"].notna().sum() == 0:
-            say_empty(axes[0, 0], "no transfer of these sweeps has a result")
-            say_empty(axes[1, 0], "")
+            say_empty(above[0], "no transfer of these sweeps has a result")
+            say_empty(below[0], "")
             return figure
-        for column, key in enumerate(keys):
-            _plot_key(axes[:, column], shown[shown["key"] == key])
-            axes[1, column].set_xlabel(KEY_NAMES.get(key, key.replace("_", " ")))
+        for key, axes in zip(keys, zip(above, below, strict=True), strict=True):
+            _plot_key(axes, shown[shown["key"] == key])
+            axes[1].set_xlabel(KEY_NAMES.get(key, key.replace("_", " ")))
         if far:
             losses = ", ".join(f"{method_name(method)} loses up to {100 * loss:.0f} %" for method, loss in far.items())
-            axes[0, 0].set_title(f"not shown: {losses}", loc="left")
-        axes[0, 0].set_ylabel("mean transfer delta (points)")
-        axes[1, 0].set_ylabel("mean gain (solid) and loss\n(dashed; % of images)")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+            above[0].set_title(f"not shown: {losses}", loc="left")
+        label_rows(above, "mean transfer delta (points)")
+        label_rows(below, "mean gain (solid) and loss\n(dashed; % of images)")
+        legend_outside(figure, above[0])
     return figure
+
+
+def _panels(keys):
+    """A figure with a panel of deltas and one of gain and loss below it for each key."""
+    keys = max(1, keys)
+    width, _ = figure_size(TWO_COLUMNS if keys > 1 else TWO_COLUMNS * 0.6, 0)
+    blocks, columns = arrange(keys, width)
+    size = figure_size(width, 3.8 * blocks)
+    figure, axes = plt.subplots(2 * blocks, columns, figsize=size, squeeze=False, sharey="row")
+    above, below = axes[::2].flat, axes[1::2].flat
+    for ax in [*above[keys:], *below[keys:]]:
+        ax.remove()
+    for one, other in zip(above[:keys], below[:keys], strict=True):
+        one.sharex(other)
+        one.tick_params(labelbottom=False)
+    return figure, above[:keys], below[:keys]
 
 
 def _plot_key(axes, rows):

@@ -1,9 +1,11 @@
 """What a stream of teachers is worth beside simpler ways to improve the same students."""
 
-import matplotlib.pyplot as plt
+from textwrap import fill
+
 import numpy as np
 
-from transfer_atlas.figures.style import TWO_COLUMNS, half_interval, paper_style, say_empty
+from transfer_atlas.figures.layout import is_narrow, new_panels
+from transfer_atlas.figures.style import half_interval, paper_style, say_empty
 
 STRATEGY_NAMES = {
     "flips": "stream, most positive flips next",
@@ -35,7 +37,7 @@ def plot_strategies(strategies):
     deltas = 100 * strategies.groupby(["strategy", "student"])["delta"].mean()
     names = [name for name in STRATEGY_NAMES if name in deltas.index.get_level_values("strategy")]
     with paper_style():
-        figure, ax = plt.subplots(figsize=(TWO_COLUMNS, 0.9 + 0.26 * max(1, len(names))))
+        figure, (ax,) = new_panels(1, 0.9 + 0.26 * max(1, len(names)))
         if not names:
             say_empty(ax, "no stream of this study has a result")
             return figure
@@ -45,7 +47,8 @@ def plot_strategies(strategies):
             ax.annotate(f"{epochs[name]:.0f}", (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=7)
         ax.annotate("passes", (1.02, -0.75), xycoords=("axes fraction", "data"), va="center", fontsize=7)
         ax.axvline(0, color="black", linewidth=0.6)
-        ax.set_yticks(range(len(names)), [STRATEGY_NAMES[name] for name in names])
+        letters = 22 if is_narrow(figure) else 60
+        ax.set_yticks(range(len(names)), [fill(STRATEGY_NAMES[name], letters) for name in names])
         ax.set_ylim(len(names) - 0.5, -1)
         ax.set_xlabel("accuracy after less accuracy before (points, evaluation images)")
         ax.set_title(_title(deltas), loc="left")

@@ -1,7 +1,5 @@
-"""Colours, names and sizes that all figures share, and how a figure is saved."""
+"""Colours, names and scales that all figures share."""
 
-import re
-import warnings
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -9,15 +7,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import font_manager
-from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from transfer_atlas.store.files import atomic
-
-ONE_COLUMN = 3.35  # inches
-TWO_COLUMNS = 6.9
 MOST_DOTS = 3000  # in one panel
-LONGEST_LABEL = 32  # letters of a name; the middle of a longer one is left out
 # Chinese, Japanese and Korean letters: on Debian (fonts-noto-cjk, fonts-wqy-zenhei), macOS and Windows
 OTHER_SCRIPTS = ("Noto Sans CJK SC", "WenQuanYi Zen Hei", "Arial Unicode MS", "Microsoft YaHei", "Malgun Gothic")
 
@@ -131,14 +123,6 @@ def scale_delta(axis, scale, interval):
     axis.set_minor_locator(NullLocator())
 
 
-def method_panels(methods, height, **options):
-    """A row of panels, one per method with its name as title; at least one panel."""
-    figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(TWO_COLUMNS, height), squeeze=False, **options)
-    for ax, method in zip(axes[0], methods, strict=False):
-        ax.set_title(method_name(method).replace(" (", "\n("), loc="left")  # panels of many methods are narrow
-    return figure, axes[0]
-
-
 def scatter_or_density(ax, x, y):
     """Draw one dot per pair, or, where dots would cover each other, how many pairs fall into each hexagon."""
     if len(x) <= MOST_DOTS:
@@ -153,44 +137,3 @@ def say_empty(ax, message):
     ax.text(0.5, 0.5, message, transform=ax.transAxes, ha="center", va="center", wrap=True)
     ax.set_xticks([])
     ax.set_yticks([])
-
-
-def save_figure(figure, paths, note=""):
-    """Save a figure to every path, with a note below it; the same data give the same bytes. Long names lose their middle."""
-    if note:
-        figure.supxlabel(note, fontsize=6, color="dimgrey")
-    _shorten_labels(figure)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        for path in paths:
-            dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
-            with paper_style(), atomic(path) as partial:
-                figure.savefig(partial, format=Path(path).suffix[1:], metadata=dates)
-    _report_missing_letters([str(warning.message) for warning in caught])
-
-
-def _shorten_labels(figure):
-    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
-        labels = [label.get_text() for label in axis.get_majorticklabels()]
-        if isinstance(axis.get_major_locator(), FixedLocator) and any(shorten(label) != label for label in labels):
-            axis.set_ticks(axis.get_majorticklocs(), [shorten(label) for label in labels])
-    for text in figure.findobj(Text):
-        if (shown := text.get_text()) != shorten(shown):
-            text.set_text(shorten(shown))
-
-
-def shorten(text):
-    """A text whose words of more than LONGEST_LABEL letters, long names, keep their first and last letters."""
-    half = LONGEST_LABEL // 2 - 1
-    return re.sub(rf"\S{{{LONGEST_LABEL + 1},}}", lambda word: f"{word[0][:half]}…{word[0][-half:]}", text)
-
-
-def _report_missing_letters(messages):
-    """One line for all letters that no font here has; other warnings as they are."""
-    missing = [message for message in messages if "missing from font" in message]
-    for message in dict.fromkeys(message for message in messages if message not in missing):
-        print(message)
-    if missing:
-        print(
-            f"{len(set(missing))} letters of names are in no font of this machine and are drawn as boxes; install fonts-noto-cjk"
-        )

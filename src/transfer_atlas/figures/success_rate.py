@@ -1,11 +1,9 @@
 """How often each method improves the student, beside the controls."""
 
-import matplotlib.pyplot as plt
 import seaborn as sns
 
+from transfer_atlas.figures.layout import ONE_COLUMN, TWO_COLUMNS, new_panels
 from transfer_atlas.figures.style import (
-    ONE_COLUMN,
-    TWO_COLUMNS,
     control_methods,
     count_transfers,
     method_name,
@@ -34,7 +32,7 @@ def plot_success_rate(transfers):
     rates = success.groupby(["method", "student"], as_index=False)["success"].mean()
     with paper_style():
         # names need the room of two columns where there are many
-        figure, ax = plt.subplots(figsize=(ONE_COLUMN if len(methods) < 6 else TWO_COLUMNS, 2.7))
+        figure, (ax,) = new_panels(1, 2.7, ONE_COLUMN if len(methods) < 6 else TWO_COLUMNS)
         if not methods:
             say_empty(ax, "no transfers")
             return figure
@@ -46,7 +44,11 @@ def plot_success_rate(transfers):
         sns.swarmplot(rates, **marks, size=max(1.2, min(4, 40 / rates["student"].nunique())))
         if taught and controls:
             ax.axvline(len(taught) - 0.5, color="grey", linestyle="--", linewidth=0.8)
-        ax.set_xticks(range(len(methods)), [_label(method, transfers) for method in methods])
+        labels = [_label(method, transfers) for method in methods]
+        if figure.get_figwidth() < 0.55 * len(methods):  # inches that a name needs
+            ax.set_xticks(range(len(methods)), [label.replace("\n", " ") for label in labels], rotation=90)
+        else:
+            ax.set_xticks(range(len(methods)), labels)
         ax.set_xlabel("method, and transfers per student")
         ax.set_ylabel("success rate per student\n(% of transfers with a gain)")
         ax.set_ylim(-6, 106)

@@ -1,9 +1,9 @@
 """Several teachers against one."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 
-from transfer_atlas.figures.style import METHOD_MARKERS, TWO_COLUMNS, method_name, paper_style, say_empty
+from transfer_atlas.figures.layout import legend_outside, new_panels
+from transfer_atlas.figures.style import METHOD_MARKERS, method_name, paper_style, say_empty
 from transfer_atlas.statistics import Z_95
 
 WAY_NAMES = {
@@ -29,8 +29,7 @@ def plot_teams(teams):
     rows = teams.dropna(subset=["delta"])
     taught = rows.groupby(["team", "student"], sort=False).ngroups
     with paper_style():
-        size = (TWO_COLUMNS, max(2.6, 1.1 + 0.34 * taught))
-        figure, axes = plt.subplots(1, 2, figsize=size, width_ratios=(3, 2))
+        figure, axes = new_panels(2, max(2.6, 1.1 + 0.34 * taught), narrowest=2.2, width_ratios=(3, 2))
         if rows.empty:
             say_empty(axes[0], "no team of this study has a result")
             say_empty(axes[1], "")
@@ -41,8 +40,7 @@ def plot_teams(teams):
         if taught > 6:  # a row each makes the left panel tall, and nothing the right one
             axes[1].set_box_aspect(1)
             axes[1].set_anchor("N")
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
+        legend_outside(figure, axes[0], "outside lower center")
     return figure
 
 

@@ -1,10 +1,9 @@
 """What a transfer changes in the student's accuracy, against the accuracy difference, per method."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 
+from transfer_atlas.figures.layout import label_rows, legend_outside, new_panels
 from transfer_atlas.figures.style import (
-    TWO_COLUMNS,
     control_methods,
     count_transfers,
     method_name,
@@ -32,25 +31,22 @@ def plot_transfer_delta(transfers, complementarity):
     differences = complementarity[["student", "teacher", "accuracy_difference"]]
     taught = transfers.merge(differences, on=["student", "teacher"])
     with paper_style():
-        figure, axes = plt.subplots(
-            1, max(1, len(methods)), figsize=(TWO_COLUMNS, 2.6), sharex=True, sharey=True, squeeze=False
-        )
+        figure, axes = new_panels(len(methods), 2.6, sharex=True, sharey=True)
         if not methods:
-            say_empty(axes[0, 0], "no method of this study has a teacher")
-        for ax, method in zip(axes[0], methods, strict=False):
+            say_empty(axes[0], "no method of this study has a teacher")
+        for ax, method in zip(axes, methods, strict=False):
             _plot_method(ax, taught[taught["method"] == method])
             ax.set_title(f"{method_name(method)}\n{count_transfers(taught[taught['method'] == method])}", loc="left")
         if methods:
-            scale_delta(axes[0, 0].yaxis, axes[0, 0].set_yscale, axes[0, 0].get_ylim())
-            axes[0, 0].autoscale_view(scalex=False)  # margins on the new scale
-            axes[0, 0].set_ylim(axes[0, 0].get_ylim())  # a control far outside must not squeeze the transfers
-            for ax in axes[0]:
+            scale_delta(axes[0].yaxis, axes[0].set_yscale, axes[0].get_ylim())
+            axes[0].autoscale_view(scalex=False)  # margins on the new scale
+            axes[0].set_ylim(axes[0].get_ylim())  # a control far outside must not squeeze the transfers
+            for ax in axes:
                 _draw_controls(ax, transfers, controls)
-        axes[0, 0].set_ylabel("transfer delta (points;\nlogarithmic beyond 1)")
+        label_rows(axes, "transfer delta (points;\nlogarithmic beyond 1)")
         figure.supxlabel("accuracy difference, teacher - student (points)", fontsize=8)
         if methods and controls:
-            handles, labels = axes[0, 0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+            legend_outside(figure, axes[0], "outside upper center")
     return figure
 
 

@@ -1,14 +1,12 @@
 """Share of the complementary knowledge that is transferred, against the size of the student."""
 
-import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from transfer_atlas.figures.layout import label_rows, legend_outside, method_panels
 from transfer_atlas.figures.style import (
     FAMILY_COLOURS,
     FAMILY_MARKERS,
     FAMILY_NAMES,
-    TWO_COLUMNS,
-    method_name,
     paper_style,
     say_empty,
     taught_methods,
@@ -29,16 +27,15 @@ def plot_transfer_rate(transfers, models):
     sizes = models[["model", "parameters", "family"]].rename(columns={"model": "student"})
     rows = transfers.dropna(subset=["transfer_rate"]).merge(sizes, on="student")
     with paper_style():
-        figure, axes = plt.subplots(1, max(1, len(methods)), figsize=(TWO_COLUMNS, 2.6), sharey=True, squeeze=False)
+        figure, axes = method_panels(methods, 2.6, sharey=True)
         if rows.empty:
-            say_empty(axes[0, 0], "no transfer of this study has a teacher that knows more than its student")
+            say_empty(axes[0], "no transfer of this study has a teacher that knows more than its student")
             return figure
-        for ax, method in zip(axes[0], methods, strict=True):
+        for ax, method in zip(axes, methods, strict=True):
             _plot_families(ax, rows[rows["method"] == method])
-            ax.set_title(method_name(method), loc="left")
-        axes[0, 0].set_ylabel("transfer rate\n(% of positive flips)")
-        axes[0, 0].set_ylim(bottom=0)
-        figure.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside right upper", title="student")
+        label_rows(axes, "transfer rate\n(% of positive flips)")
+        axes[0].set_ylim(bottom=0)
+        legend_outside(figure, axes[-1], title="student")
         figure.supxlabel(
             "student size (million parameters); faint: one teacher, mark and bar: mean and standard error over teachers",
             fontsize=8,
@@ -82,10 +79,10 @@ def _plot_families(ax, rows):
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-def _spread(sizes, apart=1.25):
-    """Ticks at the sizes themselves, without those too near to the one before on a log axis."""
+def _spread(sizes):
+    """Ticks at the sizes themselves, without those too near to the one before on a log axis; five at most."""
     ticks = sizes[:1]
     for size in sizes[1:]:
-        if size > apart * ticks[-1]:
+        if size > max(1.25, (sizes[-1] / sizes[0]) ** 0.25) * ticks[-1]:
             ticks.append(size)
     return ticks

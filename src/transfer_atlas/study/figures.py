@@ -40,6 +40,8 @@ FIGURES = {
         "scaling": ["sweeps"],
     },
 }
+# in inches; text of 8 points has 16 points on a slide, which is twice as wide as a figure for the screen
+WIDTHS = {"column": 3.35, "page": 6.9, "screen": 6.67}
 
 
 def figures_of(tables):

@@ -47,7 +47,7 @@ def main(arguments=None):
     parser.add_argument("folder", type=Path, help="folder of the figures")
     folder = parser.parse_args(arguments).folder
     path = folder.with_name("contact_sheet.png")
-    sheet = contact_sheet(sorted(folder.glob("*.png")))
+    sheet = contact_sheet(sorted(folder.rglob("*.png"), key=lambda path: (path.parent, path.name)))
     with atomic(path) as partial:
         sheet.save(partial, format="PNG")
     print(path)
