@@ -15,6 +15,7 @@ from conftest import ROOT
 import transfer_atlas
 from transfer_atlas.complementarity.imported import import_predictions, write_predictions
 from transfer_atlas.complementarity.pair_table import compare_models
+from transfer_atlas.datasets.embedded_study.copy import copy_tables
 from transfer_atlas.errors import InputError
 from transfer_atlas.logits.zoo_predictions import ZooPredictions, read_zoo_predictions
 from transfer_atlas.store.tables import read_table, write_table
@@ -370,7 +371,9 @@ def test_probabilities_and_logits_are_predictions_with_confidences():
         transfer_atlas.compare({"a": logits[0]}, labels)
 
 
-def test_the_readmes_comparison_of_arrays_runs():
+def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
+    copy_tables(tmp_path / "results/embedded")
+    monkeypatch.chdir(tmp_path)
     code = [block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)]
     generator = np.random.default_rng(0)
     names = {name: generator.integers(0, 4, 30) for name in ("my_predictions", "other_predictions", "labels")}
