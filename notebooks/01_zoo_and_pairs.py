@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 
 from transfer_atlas.analysis.summary import summarise_methods
+from transfer_atlas import read_study
 from transfer_atlas.figures.complementarity import plot_complementarity
 from transfer_atlas.store.tables import read_table
 
@@ -36,7 +37,7 @@ models[["model", "family", "parameters", "macs", "accuracy"]]
 # Positive flips: the share of images that the student gets wrong and the teacher right.
 
 # %%
-pairs = read_table(RESULTS / "complementarity.parquet")
+pairs = read_study(RESULTS)["complementarity"]  # in a study of thousands of models: those of a sample
 best = pairs.sort_values("positive_flips", ascending=False).groupby("student").head(2).sort_values("student")
 best[["student", "teacher", "accuracy_difference", "positive_flips", "flip_entropy"]]
 

@@ -23,6 +23,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from transfer_atlas import read_study
 from transfer_atlas.images.readers import open_images
 from transfer_atlas.store.tables import read_table
 
@@ -35,9 +36,13 @@ RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
 # and knows most. Name any other two models.
 
 # %%
-pairs = read_table(RESULTS / "complementarity.parquet")
 CHOSEN = RESULTS / "pairs.parquet"
-candidates = read_table(CHOSEN).merge(pairs, on=["student", "teacher"]) if CHOSEN.exists() else pairs
+if CHOSEN.exists():
+    candidates = read_table(CHOSEN)
+    pairs = read_table(RESULTS / "complementarity.parquet", students=candidates["student"])
+    candidates = candidates.merge(pairs, on=["student", "teacher"])
+else:
+    candidates = read_study(RESULTS)["complementarity"]  # in a study of thousands of models: those of a sample
 weaker = candidates[candidates["accuracy_difference"] < 0]
 chosen = (weaker if len(weaker) else candidates).nlargest(1, "positive_flips").iloc[0]
 student, teacher = chosen["student"], chosen["teacher"]

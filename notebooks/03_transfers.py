@@ -32,9 +32,8 @@ os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder 
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
 if not (RESULTS / "transfers.parquet").exists():
     raise SystemExit(f"{RESULTS}: has no transfers yet, or holds predictions alone; notebooks 01 and 02 show its pairs")
-transfers, pairs, models = (
-    read_table(RESULTS / f"{table}.parquet") for table in ("transfers", "complementarity", "models")
-)
+transfers, models = (read_table(RESULTS / f"{table}.parquet") for table in ("transfers", "models"))
+pairs = read_table(RESULTS / "complementarity.parquet", students=transfers["student"])
 
 # %% [markdown]
 # ## Method by method, beside the controls

@@ -26,14 +26,15 @@ from transfer_atlas.store.tables import read_table
 
 os.chdir(next(folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists()))
 RESULTS = Path(os.environ.get("TRANSFER_ATLAS_RESULTS", "results/embedded"))
-pairs, models = (read_table(RESULTS / f"{table}.parquet") for table in ("complementarity", "models"))
+models = read_table(RESULTS / "models.parquet")
 
 # %% [markdown]
 # ## Before any transfer is done
 # Then complementarity alone speaks. For any model of the zoo; the first student of the study here.
 
 # %%
-student = pairs["student"].iloc[0]
+student = models["model"].iloc[0]
+pairs = read_table(RESULTS / "complementarity.parquet", students=[student])
 _, text = recommend(student, pairs, models)
 print(text)
 
@@ -46,6 +47,7 @@ if not (RESULTS / "transfers.parquet").exists():
     raise SystemExit(f"{RESULTS}: has no transfers yet, or holds predictions alone; what follows learns from transfers")
 transfers, covariances = (read_table(RESULTS / f"{table}.parquet") for table in ("transfers", "delta_covariances"))
 student = transfers["student"].iloc[0]
+pairs = read_table(RESULTS / "complementarity.parquet", students=transfers["student"])
 checks = check_recommendations(transfers, pairs, models, covariances)
 ranked, text = recommend(student, pairs, models, transfers, checks, covariances)
 print(text)

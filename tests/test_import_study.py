@@ -101,6 +101,8 @@ def test_a_comparison_in_parts_serves_figures_page_and_recommendations(leaderboa
     best = read_table(results / "recommend/b.parquet")["teacher"].to_list()
     assert best == whole[whole["student"] == "b"].sort_values("positive_flips", ascending=False)["teacher"].to_list()
     assert planned(leaderboard, *wanted, overlay="config/parts.yaml") == {}
+    for notebook in ("notebooks/01_zoo_and_pairs.py", "notebooks/02_one_pair.py"):
+        assert run_notebook(leaderboard, notebook, "parts").stderr == ""
     # handed over to somebody else
     (leaderboard / "results/handed_over").mkdir()
     for table in ("models.parquet", "classes.parquet", "complementarity.parquet", "complementarity_sample.parquet"):
@@ -121,15 +123,17 @@ def test_the_config_in_the_results_folder_is_the_study(leaderboard):
     assert planned(leaderboard, overlay="results/leaderboard/config.yaml") == {}
 
 
+def run_notebook(clone, notebook, study):
+    environment = {"TRANSFER_ATLAS_RESULTS": f"results/{study}", "PYTHONPATH": str(clone / "src")}
+    command, environment = [sys.executable, notebook], {**os.environ, **environment}
+    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_notebooks_run_on_a_study_of_predictions_as_far_as_it_goes(leaderboard):
-    snakemake(leaderboard, overlay="config/leaderboard.yaml")
-    environment = {"TRANSFER_ATLAS_RESULTS": "results/leaderboard", "PYTHONPATH": str(leaderboard / "src")}
+    snakemake(leaderboard, "all", "results/leaderboard/zoo_predictions.parquet", overlay="config/leaderboard.yaml")
     lines = {}
     for notebook in sorted((leaderboard / "notebooks").glob("*.py")):
-        command = [sys.executable, notebook]
-        done = subprocess.run(
-            command, cwd=leaderboard, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-        )
+        done = run_notebook(leaderboard, notebook, "leaderboard")
         lines[notebook.stem] = done.stderr.strip()
         assert "Teachers for" in done.stdout or "choose" not in notebook.stem
     assert not lines["01_zoo_and_pairs"]
