@@ -17,8 +17,8 @@
 import os
 from pathlib import Path
 
-from transfer_atlas.analysis.summary import summarise_methods
 from transfer_atlas import read_study
+from transfer_atlas.analysis.summary import summarise_methods
 from transfer_atlas.figures.complementarity import plot_complementarity
 from transfer_atlas.store.tables import read_table
 

@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 from transfer_atlas.analysis.histories import describe_histories
 from transfer_atlas.analysis.properties import correlate, describe_transfers
+from transfer_atlas.errors import InputError
 from transfer_atlas.figures import style
 from transfer_atlas.figures.flip_entropy import entropy_by_chance
 from transfer_atlas.figures.groups import of_family, of_method
@@ -490,3 +491,5 @@ def test_a_figure_in_one_column_shows_the_same_data(random_study):
     assert [points_of(ax) for ax in narrow.axes] == [points_of(ax) for ax in figure.axes]
     assert [bool(ax.get_ylabel()) for ax in narrow.axes] == [True, False, True]
     assert plot("transfer_delta", random_study).get_figwidth() == WIDTHS["page"]
+    with pytest.raises(InputError, match="width: colum is none of column, page, screen"), at_width("colum"):
+        pass

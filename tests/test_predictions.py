@@ -376,7 +376,7 @@ def test_the_lines_of_the_readme_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = [block for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)]
     generator = np.random.default_rng(0)
-    names = {name: generator.integers(0, 4, 30) for name in ("my_predictions", "other_predictions", "labels")}
+    names = {name: generator.integers(0, 4, 30) for name in ("mine", "other", "labels")}
     for block in code:
         if "compare(" in block:
             exec(block, {"transfer_atlas": transfer_atlas} | names)

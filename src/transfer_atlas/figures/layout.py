@@ -6,6 +6,7 @@ from contextvars import ContextVar
 
 import matplotlib.pyplot as plt
 
+from transfer_atlas.errors import InputError
 from transfer_atlas.figures.style import method_name
 from transfer_atlas.study.figures import WIDTHS
 
@@ -23,7 +24,12 @@ def at_width(name):
 
     with at_width("column"):
         figure = plot_gain_loss(transfers, models)
+
+    Raises:
+        InputError: there is no such width.
     """
+    if name not in (None, *WIDTHS):
+        raise InputError(f"width: {name} is none of {', '.join(WIDTHS)}")
     token = _chosen.set(name)
     try:
         yield
@@ -58,9 +64,8 @@ def new_panels(count, height, width=TWO_COLUMNS, narrowest=NARROWEST_PANEL, **op
     shown, left_over = axes.flat[:count], axes.flat[count:]
     for ax in left_over:
         ax.remove()
-    for ax in shown[
-        len(shown) - columns :
-    ]:  # the last ones of their columns; `sharex` names the ticks of the last row only
+    lowest = shown[count - columns :]  # of each column; `sharex` names the ticks of the last row only
+    for ax in lowest:
         ax.tick_params(labelbottom=True)
     return figure, shown
 
