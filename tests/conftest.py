@@ -1,5 +1,6 @@
 """Small real inputs that several test files share."""
 
+import fcntl
 import shutil
 from urllib.parse import urlencode
 
@@ -35,7 +36,7 @@ ZOO_SCHEMA = load_schema(ROOT / "workflow/schemas/zoo.schema.yaml")
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Two workers share two cores, and numba's kernels set the threads of OpenMP, which are torch's as well."""
+    """Workers share the cores, and numba's kernels set the threads of OpenMP, which are torch's as well."""
     torch.set_num_threads(1)
 
 
@@ -45,11 +46,20 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A copy of the repository in which the small study was run."""
-    clone = copy_repository(tmp_path_factory.mktemp("finished") / "transfer-atlas")
-    snakemake(clone)
-    return clone
+def finished(tmp_path_factory, worker_id):
+    """A copy of the repository in which the small study was run: once for all workers, who each change a copy of their own."""
+    own = tmp_path_factory.mktemp("finished") / "transfer-atlas"
+    if worker_id == "master":
+        snakemake(copy_repository(own))
+        return own
+    shared = tmp_path_factory.getbasetemp().parent / "finished"
+    with open(shared.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            begun = copy_repository(shared.with_suffix(".begun"))
+            snakemake(begun)
+            begun.rename(shared)
+    return shutil.copytree(shared, own, symlinks=True)
 
 
 @pytest.fixture
