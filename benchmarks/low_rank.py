@@ -45,7 +45,10 @@ def mean_of(matrix, chosen):
 
 def main():
     """Print the similarity of the top classes, and the root mean square of its error for several ranks."""
-    predicted = read_zoo_predictions(RESULTS / "predictions/evaluation")
+    if not RESULTS.exists():
+        print(f"{RESULTS} is missing: snakemake --cores 2 --configfile config/imagenet_public.yaml")
+        return
+    predicted = read_zoo_predictions(str(RESULTS / "predictions/evaluation"))
     labels, correct = np.asarray(predicted.labels), np.asarray(predicted.correct)
     unit = unit_rows(np.load(RESULTS / "class_embeddings.npy")).astype(float)
     exact, mean = unit @ unit.T, mean_cosine(unit)

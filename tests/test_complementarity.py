@@ -185,16 +185,21 @@ def test_false_discoveries_are_counted_over_all_pairs():
     assert (q > 0.05).any()
 
 
+def kappa(right):
+    """Cohen's kappa of which images two models predict correctly, bool [2, images]."""
+    first, second = right.mean(axis=1)
+    by_chance = first * second + (1 - first) * (1 - second)
+    return ((right[0] == right[1]).mean() - by_chance) / (1 - by_chance)
+
+
 def test_the_interval_of_error_consistency_is_that_of_drawing_images_anew():
     generator = np.random.default_rng(0)
     labels = np.zeros(2000, int)
     prediction = np.where(generator.random((2, 2000)) < [[0.7], [0.75]], 0, 1)
     prediction[1, :600] = prediction[0, :600]
     row = compare_models(predictions_of(prediction, labels)).iloc[0]
-    drawn = []
-    for _ in range(400):
-        chosen = generator.integers(2000, size=2000)
-        drawn.append(compare_models(predictions_of(prediction[:, chosen], labels)).iloc[0]["error_consistency"])
+    drawn = [kappa(prediction[:, generator.integers(2000, size=2000)] == 0) for _ in range(4000)]
+    assert row["error_consistency"] == pytest.approx(kappa(prediction == 0))
     low, high = np.quantile(drawn, (0.025, 0.975))
     width = row["error_consistency_high"] - row["error_consistency_low"]
     assert width == pytest.approx(high - low, rel=0.12)

@@ -93,6 +93,7 @@ def test_a_comparison_in_parts_serves_figures_page_and_recommendations(leaderboa
     snakemake(leaderboard, *wanted, overlay="config/parts.yaml")
     names = [f"part-0000{number}.parquet" for number in range(3)]
     assert sorted(path.name for path in (results / "complementarity.parquet").glob("*.parquet")) == names
+    snakemake(leaderboard, "results/leaderboard/complementarity.parquet", overlay="config/leaderboard.yaml")
     whole = read_table(leaderboard / "results/leaderboard/complementarity.parquet")
     pd.testing.assert_frame_equal(read_table(results / "complementarity.parquet"), whole)
     assert {path.stem for path in (results / "figures").iterdir()} == FIGURES_OF_PAIRS

@@ -117,9 +117,18 @@ def legend_outside(figure, ax, loc="outside right upper", title=None):
         figure.set_figheight(figure.get_figheight() + size.height / figure.dpi)
 
 
-def wrap_texts(figure):
-    """Break titles and labels that need more room than there is into lines."""
-    figure.draw_without_rendering()
+def arrange_texts(figure):
+    """Break titles and labels that need more room than there is into lines, and fix the places of all panels."""
+    layout = figure.get_layout_engine()
+    layout.execute(figure)
+    if _wrap_texts(figure):
+        layout.execute(figure)
+    figure.set_layout_engine("none")  # the places stand, and need not be found again for each file
+
+
+def _wrap_texts(figure):
+    """Break what is too long; returns how many texts were."""
+    wrapped = 0
     for text, room in [*_texts_of_figure(figure), *(text for ax in figure.axes for text in _texts_of_axes(figure, ax))]:
         box = text.get_window_extent()
         length = box.height if text.get_rotation() == 90 else box.width
@@ -127,6 +136,8 @@ def wrap_texts(figure):
             longest = max(map(len, text.get_text().split("\n")))
             letters = max(8, int(longest * room / length))
             text.set_text("\n".join(_break(line, letters) for line in text.get_text().split("\n")))
+            wrapped += 1
+    return wrapped
 
 
 def _break(line, letters):
@@ -146,9 +157,9 @@ def _texts_of_figure(figure):
 def _texts_of_axes(figure, ax):
     """(text, room in pixels) of the title and the labels of one panel: the room ends where the next panel begins."""
     box = ax.get_window_extent()
-    left, right = _neighbours(figure, ax, "x", "y")
-    below, above = _neighbours(figure, ax, "y", "x")
-    across, upright = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    left, right = _room_around(figure, box, "intervalx", "intervaly")
+    below, above = _room_around(figure, box, "intervaly", "intervalx")
+    across, upright = box.intervalx.mean(), box.intervaly.mean()
     return [
         (ax._left_title, right - box.x0 - GAP),
         (ax.xaxis.label, 2 * min(across - left, right - across) - 2 * GAP),
@@ -156,16 +167,17 @@ def _texts_of_axes(figure, ax):
     ]
 
 
-def _neighbours(figure, ax, along, across):
-    """Where the next panel, or the picture, ends before and begins after this one, in pixels."""
-    box = ax.get_window_extent()
-    low, high = getattr(figure.bbox, f"{along}0"), getattr(figure.bbox, f"{along}1")
-    for other in (other.get_window_extent() for other in figure.axes if other is not ax):
-        beside = min(getattr(box, f"{across}1"), getattr(other, f"{across}1")) > max(
-            getattr(box, f"{across}0"), getattr(other, f"{across}0")
-        )
-        if beside and getattr(other, f"{along}1") <= getattr(box, f"{along}0"):
-            low = max(low, getattr(other, f"{along}1"))
-        if beside and getattr(other, f"{along}0") >= getattr(box, f"{along}1"):
-            high = min(high, getattr(other, f"{along}0"))
+def _room_around(figure, box, along, across):
+    """Where the panel before this one ends and the next one begins, or the picture does, in pixels of one direction."""
+    low, high = getattr(figure.bbox, along)
+    begin, end = getattr(box, along)
+    for other in (ax.get_window_extent() for ax in figure.axes):
+        mine, theirs = getattr(box, across), getattr(other, across)
+        if min(mine.max(), theirs.max()) <= max(mine.min(), theirs.min()):
+            continue  # it is in another row or column
+        first, last = getattr(other, along)
+        if last <= begin:
+            low = max(low, last)
+        if first >= end:
+            high = min(high, first)
     return low, high

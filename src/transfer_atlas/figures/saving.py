@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
-from transfer_atlas.figures.layout import is_narrow, wrap_texts
+from transfer_atlas.figures.layout import arrange_texts, is_narrow
 from transfer_atlas.figures.style import paper_style
 from transfer_atlas.store.files import atomic
 
@@ -23,7 +23,7 @@ def save_figure(figure, paths, note=""):
         warnings.simplefilter("always")
         with paper_style():
             _shorten_labels(figure)
-            wrap_texts(figure)
+            arrange_texts(figure)
         for path in paths:
             dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
             with paper_style(), atomic(path) as partial:
