@@ -64,20 +64,20 @@ def test_words_about_the_embedded_study_hold_in_its_tables(tables):
     assert len(tables["transfers"]) == 98
 
 
-def seeds_rows(title, rows):
-    """Rows of the table after a title of docs/seeds.md, as lists of cells."""
-    page = SEEDS.split(title)[1]
+def rows_below(page, title, rows):
+    """Rows of the table after a title of a page, as lists of cells."""
+    page = page.split(title)[1]
     return [
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")
     ][2 : 2 + rows]
 
 
 def test_numbers_over_seeds_agree_with_the_readme_and_hold_in_reruns_on_other_machines(tables):
-    runs = np.array(seeds_rows("## Mean delta of each run", 9), float)
+    runs = np.array(rows_below(SEEDS, "## Mean delta of each run", 9), float)
     shipped = 100 * summarise_methods(tables["transfers"])["mean_delta"]
     # zoo 0 with seed 0 is the embedded study
     assert runs[0, 2:5] == pytest.approx(shipped[["kl", "kl_dp", "labels"]].to_numpy(), abs=0.0051)
-    spread = {row[0]: row for row in seeds_rows("## What a run of your own will show", 4)}
+    spread = {row[0]: row for row in rows_below(SEEDS, "## What a run of your own will show", 4)}
     # mean deltas of this study as it was run before, on an AMD Zen 4 and two kinds of Intel Xeon
     before = {"KL": [-0.85], "KL + DP": [0.01], "labels": [0.01, 0.07, 0.18], "KL + DP less labels": [0, -0.13]}
     for column, method in enumerate(before, start=2):
@@ -85,6 +85,18 @@ def test_numbers_over_seeds_agree_with_the_readme_and_hold_in_reruns_on_other_ma
         assert all(low <= value <= high for value in [*before[method], *runs[:, column]])
         lowest, highest = spread[method][2].split(", ")
         assert (float(lowest), float(highest)) == (runs[:, column].min(), runs[:, column].max())
+
+
+def test_the_page_on_all_methods_lies_where_the_page_on_seeds_says_that_reruns_do():
+    measured = (ROOT / "docs/measured.md").read_text()
+    rows = {row[0]: row for row in rows_below(measured, "## The other methods, on the 22 pairs", 12)}
+    mean = {name.removesuffix(" (control)"): float(row[5].split()[0]) for name, row in rows.items()}
+    mean["KL + DP less labels"] = float(rows["KL + DP"][6].split()[0])
+    spread = rows_below(SEEDS, "## What a run of your own will show", 4)
+    assert len(spread) == 4
+    for method, _, _, interval in spread:
+        low, high = map(float, interval.split(" to "))
+        assert low <= mean[method] <= high
 
 
 def test_what_the_readme_says_of_chance_stands_in_the_page_on_imagenet():
