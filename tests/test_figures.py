@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from conftest import make_random_study
 from matplotlib.text import Text
+from PIL import Image
 
 from transfer_atlas.analysis.histories import describe_histories
 from transfer_atlas.analysis.properties import correlate, describe_transfers
@@ -23,6 +24,7 @@ from transfer_atlas.figures.table_page import render_table
 from transfer_atlas.figures.teacher_count import expected_of_chosen
 from transfer_atlas.schemas.tables import SCHEMAS
 from transfer_atlas.study.figures import figures_of
+from transfer_atlas.tools.contact_sheet import GAP, main
 
 TABLES = {figure: tables for figure, (_, tables) in figures_of(SCHEMAS).items()}
 # what a figure of too small a study says in place of its axes
@@ -473,6 +475,26 @@ def test_texts_have_room_at_every_width(name, width, kind, capsys):
     shares = [ax.get_position().width * ax.get_position().height for ax in figure.axes]
     assert sum(shares) > 0.1  # of the picture
     assert "constrained_layout" not in capsys.readouterr().out
+
+
+def test_a_contact_sheet_holds_the_figures_of_one_width(random_study, tmp_path):
+    for folder in ("figures/column", "figures/by_method/gain_loss"):
+        (tmp_path / folder).mkdir(parents=True)
+    with at_width("column"):
+        for name in ("complementarity", "gain_loss"):
+            save_figure(plot(name, random_study), [tmp_path / f"figures/column/{name}.png"])
+    main([str(tmp_path), "--width", "column"])
+    main([str(tmp_path), "--width", "column"])  # the sheet itself is no figure
+    with (
+        Image.open(tmp_path / "contact_sheet_column.png") as sheet,
+        Image.open(tmp_path / "figures/column/gain_loss.png") as right,
+    ):
+        assert sheet.getpixel((0, 0)) == (255, 255, 255)
+        left = round(WIDTHS["column"] * 300) + GAP
+        shown = sheet.crop((left, 0, left + right.width, right.height))
+        assert shown.tobytes() == right.convert("RGB").tobytes()
+    with pytest.raises(InputError, match="no PNG files there"):
+        main([str(tmp_path)])
 
 
 def test_panels_stand_in_rows_as_equal_as_they_can_be():

@@ -1,17 +1,9 @@
-"""What a finished study can be asked for next: sweeps, teams, streams, more methods, seeds, teachers and models."""
+"""What a finished study can be asked for next."""
 
 import numpy as np
 import pandas as pd
 import pytest
-from running import (
-    SMALL,
-    SMALL_ZOO,
-    overlay_of,
-    planned,
-    snakemake,
-    tables_of,
-    targets_of,
-)
+from running import SMALL, SMALL_ZOO, overlay_of, planned, snakemake, tables_of, targets_of
 from test_page import check_team, pair_of
 
 from transfer_atlas.logits.zoo_predictions import read_zoo_predictions

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transfer_atlas.figures.layout import new_panels
+from transfer_atlas.figures.layout import WIDE_PANEL, new_panels
 from transfer_atlas.figures.style import method_marker, method_name, paper_style, say_empty, taught_methods
 from transfer_atlas.statistics import TOP_PERCENTS
 
@@ -20,7 +20,7 @@ def plot_class_transfer_rate(transfers):
     rows = transfers.dropna(subset=["transfer_rate"])
     methods = [method for method in taught_methods(transfers) if (rows["method"] == method).any()]
     with paper_style():
-        figure, axes = new_panels(2, 2.7, narrowest=2.2)
+        figure, axes = new_panels(2, 2.7, narrowest=WIDE_PANEL)
         if not methods:
             say_empty(axes[0], "no transfer of this study has a teacher that knows more than its student")
             return figure

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from transfer_atlas.figures.layout import label_rows, new_panels
+from transfer_atlas.figures.layout import WIDE_PANEL, label_rows, new_panels
 from transfer_atlas.figures.style import (
     FAMILY_NAMES,
     method_marker,
@@ -31,7 +31,7 @@ def plot_delta_by_property(transfers, models):
     means = means.merge(students, on="student")
     methods = [method for method in taught_methods(transfers) if (means["method"] == method).any()]
     with paper_style():
-        figure, axes = new_panels(3, 2.6, narrowest=2.2, sharey=True)
+        figure, axes = new_panels(3, 2.6, narrowest=WIDE_PANEL, sharey=True)
         if not methods:
             say_empty(axes[0], "no transfer of this study has a teacher and a result")
             return figure

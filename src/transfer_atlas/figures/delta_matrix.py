@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.colors import SymLogNorm
 
-from transfer_atlas.figures.layout import new_panels
+from transfer_atlas.figures.layout import WIDE_PANEL, new_panels
 from transfer_atlas.figures.saving import LONGEST_LABEL
 from transfer_atlas.figures.style import method_name, paper_style, say_empty, taught_methods
 
@@ -24,7 +24,7 @@ def plot_delta_matrix(deltas, models):
     students, teachers = ([name for name in by_accuracy if name in set(rows[role])] for role in ("student", "teacher"))
     with paper_style():
         height = 1.1 + 0.16 * len(students) + 0.05 * min(LONGEST_LABEL, max(map(len, teachers), default=0))
-        figure, axes = new_panels(len(methods), height, narrowest=2.2, sharex=True, sharey=True)
+        figure, axes = new_panels(len(methods), height, narrowest=WIDE_PANEL, sharex=True, sharey=True)
         if not methods:
             say_empty(axes[0], "no transfer of this study has a teacher and a result")
             return figure

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transfer_atlas.figures.layout import new_panels
+from transfer_atlas.figures.layout import WIDE_PANEL, new_panels
 from transfer_atlas.figures.style import paper_style, say_empty
 
 MOST_NAMES = 20  # more classes are not named
@@ -20,7 +20,7 @@ def plot_flips_by_class(flips_by_class, classes):
     """
     examples = list(flips_by_class["example"].unique())
     with paper_style():
-        figure, axes = new_panels(len(examples), 2.5, narrowest=2.2, sharey=True)
+        figure, axes = new_panels(len(examples), 2.5, narrowest=WIDE_PANEL, sharey=True)
         if not examples:
             say_empty(axes[0], "fewer than two models, so no pairs")
             return figure

@@ -12,7 +12,7 @@ from transfer_atlas.study.figures import WIDTHS
 
 ONE_COLUMN, TWO_COLUMNS = WIDTHS["column"], WIDTHS["page"]
 SCREEN_HEIGHT = 3.75  # inches, at least; 16:9
-NARROWEST_PANEL = 1.6
+NARROWEST_PANEL, WIDE_PANEL = 1.6, 2.2  # inches; three wide ones fill a page
 GAP = 4  # pixels between a text and what stands beside it
 
 _chosen = ContextVar("width of figures", default=None)
@@ -70,9 +70,9 @@ def new_panels(count, height, width=TWO_COLUMNS, narrowest=NARROWEST_PANEL, **op
     return figure, shown
 
 
-def is_narrow(figure):
-    """Whether a figure is for one column of text."""
-    return figure.get_figwidth() < 1.5 * ONE_COLUMN
+def is_narrow(width):
+    """Whether a figure of this width, in inches, is for one column of text."""
+    return width < 1.5 * ONE_COLUMN
 
 
 def arrange(count, width, narrowest=NARROWEST_PANEL):
@@ -101,7 +101,7 @@ def legend_outside(figure, ax, loc="outside right upper", title=None):
     handles, labels = ax.get_legend_handles_labels()
     if not handles:
         return
-    narrow = is_narrow(figure)
+    narrow = is_narrow(figure.get_figwidth())
     if "right" in loc and not narrow:
         figure.legend(handles, labels, loc=loc, title=title)
         return

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transfer_atlas.figures.layout import TWO_COLUMNS, label_rows, new_panels
+from transfer_atlas.figures.layout import TWO_COLUMNS, WIDE_PANEL, label_rows, new_panels
 from transfer_atlas.figures.style import paper_style, say_empty, scatter_or_density
 
 PANELS = {"oracle_accuracy": "a perfect chooser", "confidence_accuracy": "the more confident of the two"}
@@ -22,7 +22,7 @@ def plot_pair_accuracy(complementarity):
     panels = {column: chooser for column, chooser in PANELS.items() if pairs[column].notna().any()}
     with paper_style():
         width = TWO_COLUMNS * max(1, len(panels)) / len(PANELS)
-        figure, axes = new_panels(len(panels), 2.7, width, narrowest=2.2, sharex=True)
+        figure, axes = new_panels(len(panels), 2.7, width, narrowest=WIDE_PANEL, sharex=True)
         if not panels:
             say_empty(axes[0], "fewer than two models")
             return figure

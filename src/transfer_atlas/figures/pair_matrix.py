@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from scipy.cluster.hierarchy import leaves_list, linkage
 
-from transfer_atlas.figures.layout import ONE_COLUMN, TWO_COLUMNS, figure_size, is_narrow, new_panels
+from transfer_atlas.figures.layout import TWO_COLUMNS, figure_size, is_narrow, new_panels
 from transfer_atlas.figures.style import FAMILY_COLOURS, FAMILY_NAMES, paper_style, say_empty
 
 SMALLEST_NAMES = 4.3  # points; smaller ones are not readable
@@ -32,7 +32,7 @@ def plot_pair_matrix(complementarity, models):
         order = flips.index[cluster(flips.to_numpy())]
         described = models.set_index("model").loc[order]
         width, height = figure_size(TWO_COLUMNS, TWO_COLUMNS * 0.8)
-        narrow = width <= ONE_COLUMN
+        narrow = is_narrow(width)
         size, ratios = (width, 1.3 * width if narrow else height), [0.05, 1, 0.4] if narrow else [0.025, 1, 0.16]
         figure, axes = plt.subplots(1, 3, figsize=size, width_ratios=ratios, sharey=True)
         _draw_families(axes[0], described["family"])
@@ -65,7 +65,8 @@ def cluster(flips):
 
 def _size_of_names(ax, names):
     """Size of the font, in points, in which so many names fit side by side."""
-    return min(5.5 if is_narrow(ax.figure) else 7, ROOM_OF_NAMES * ax.figure.get_figwidth() / names)
+    width = ax.figure.get_figwidth()
+    return min(5.5 if is_narrow(width) else 7, ROOM_OF_NAMES * width / names)
 
 
 def _draw_flips(ax, flips):
@@ -103,7 +104,7 @@ def _draw_accuracies(ax, accuracies):
     size = float(np.clip(150 / len(accuracies), 0.5, 4))
     ax.plot(accuracies, range(len(accuracies)), "o", color="dimgrey", markersize=size, rasterized=True)
     ax.margins(x=0.15)
-    ax.set_xlabel("accuracy (%)", fontsize=6 if is_narrow(ax.figure) else None)
+    ax.set_xlabel("accuracy (%)", fontsize=6 if is_narrow(ax.figure.get_figwidth()) else None)
     ax.tick_params(left=False, labelleft=False)
     ax.grid(axis="y", visible=False)
 

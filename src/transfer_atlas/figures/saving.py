@@ -24,15 +24,15 @@ def save_figure(figure, paths, note=""):
         with paper_style():
             _shorten_labels(figure)
             arrange_texts(figure)
-        for path in paths:
-            dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
-            with paper_style(), atomic(path) as partial:
-                figure.savefig(partial, format=Path(path).suffix[1:], metadata=dates)
+            for path in paths:
+                dates = {"CreationDate": None} if Path(path).suffix == ".pdf" else {}
+                with atomic(path) as partial:
+                    figure.savefig(partial, format=Path(path).suffix[1:], metadata=dates)
     _report_missing_letters([str(warning.message) for warning in caught])
 
 
 def _shorten_labels(figure):
-    longest = LONGEST_IN_A_COLUMN if is_narrow(figure) else LONGEST_LABEL
+    longest = LONGEST_IN_A_COLUMN if is_narrow(figure.get_figwidth()) else LONGEST_LABEL
     for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
         labels = [label.get_text() for label in axis.get_majorticklabels()]
         if isinstance(axis.get_major_locator(), FixedLocator) and any(

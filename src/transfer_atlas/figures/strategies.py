@@ -47,7 +47,7 @@ def plot_strategies(strategies):
             ax.annotate(f"{epochs[name]:.0f}", (1.02, row), xycoords=("axes fraction", "data"), va="center", fontsize=7)
         ax.annotate("passes", (1.02, -0.75), xycoords=("axes fraction", "data"), va="center", fontsize=7)
         ax.axvline(0, color="black", linewidth=0.6)
-        letters = 22 if is_narrow(figure) else 60
+        letters = 22 if is_narrow(figure.get_figwidth()) else 60
         ax.set_yticks(range(len(names)), [fill(STRATEGY_NAMES[name], letters) for name in names])
         ax.set_ylim(len(names) - 0.5, -1)
         ax.set_xlabel("accuracy after less accuracy before (points, evaluation images)")

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import gammaln
 
-from transfer_atlas.figures.layout import new_panels
+from transfer_atlas.figures.layout import WIDE_PANEL, new_panels
 from transfer_atlas.figures.style import method_marker, method_name, paper_style, say_empty, taught_methods
 
 
@@ -25,7 +25,7 @@ def plot_teacher_count(transfers, complementarity):
     rows = rows.groupby(["method", "student", "teacher"], sort=False)["delta"].mean().reset_index()
     rows = rows.merge(flips, on=["student", "teacher"])
     with paper_style():
-        figure, axes = new_panels(2, 2.7, narrowest=2.2)
+        figure, axes = new_panels(2, 2.7, narrowest=WIDE_PANEL)
         _plot_deltas(axes[0], rows, [m for m in taught_methods(transfers) if (rows["method"] == m).any()])
         _plot_flips(axes[1], flips)
     return figure

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from transfer_atlas.figures.layout import legend_outside, new_panels
+from transfer_atlas.figures.layout import WIDE_PANEL, legend_outside, new_panels
 from transfer_atlas.figures.style import METHOD_MARKERS, method_name, paper_style, say_empty
 from transfer_atlas.statistics import Z_95
 
@@ -29,7 +29,7 @@ def plot_teams(teams):
     rows = teams.dropna(subset=["delta"])
     taught = rows.groupby(["team", "student"], sort=False).ngroups
     with paper_style():
-        figure, axes = new_panels(2, max(2.6, 1.1 + 0.34 * taught), narrowest=2.2, width_ratios=(3, 2))
+        figure, axes = new_panels(2, max(2.6, 1.1 + 0.34 * taught), narrowest=WIDE_PANEL, width_ratios=(3, 2))
         if rows.empty:
             say_empty(axes[0], "no team of this study has a result")
             say_empty(axes[1], "")

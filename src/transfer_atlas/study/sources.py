@@ -5,8 +5,6 @@ from pathlib import Path
 from transfer_atlas.errors import InputError
 from transfer_atlas.store.files import refuse_lfs_pointer
 
-SHARED_PREDICTIONS = "zoo_predictions"  # of all models in one file, to be handed over: no table
-
 
 def image_files(images, split):
     """Find the files of one split, or its folder, sorted by name.
@@ -30,13 +28,14 @@ def image_files(images, split):
 
 
 def given_tables(folder):
-    """Names of the tables in the results folder of a study, without samples and shared predictions.
+    """Names of the tables in the results folder of a study; other Parquet files do not count.
 
     Raises:
         InputError: there is none.
     """
-    names = (path.stem for path in Path(folder).glob("*.parquet"))
-    tables = sorted(name for name in names if not name.endswith("_sample") and name != SHARED_PREDICTIONS)
+    from transfer_atlas.schemas.tables import SCHEMAS  # pyarrow, which most runs of Snakemake need not import
+
+    tables = sorted(path.stem for path in Path(folder).glob("*.parquet") if path.stem in SCHEMAS)
     if not tables:
         raise InputError(f"{folder}: has no tables (*.parquet); put those of the study there")
     return tables

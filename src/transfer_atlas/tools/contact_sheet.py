@@ -1,4 +1,4 @@
-"""All figures of a study on one picture: `python -m transfer_atlas.tools.contact_sheet results/<study>/figures`."""
+"""All figures of a study on one picture: `python -m transfer_atlas.tools.contact_sheet results/<study> --width column`."""
 
 import argparse
 from pathlib import Path
@@ -7,6 +7,7 @@ from PIL import Image
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.store.files import atomic
+from transfer_atlas.study.figures import WIDTHS
 
 WIDTH, GAP = 4800, 60  # of the picture and between figures, in pixels
 
@@ -25,7 +26,8 @@ def contact_sheet(paths):
     """
     if not paths:
         raise InputError(
-            "no PNG files there; make them with: snakemake --cores 2 figures --configfile <your study's config files>"
+            "no PNG files there; make them with: snakemake --cores 2 figures figures_at_all_widths"
+            " --configfile <your study's config files>"
         )
     placed, left, top, below = [], 0, 0, 0
     for path in paths:
@@ -42,12 +44,15 @@ def contact_sheet(paths):
 
 
 def main(arguments=None):
-    """Write the picture beside the folder of figures."""
+    """Write the picture into the results folder of the study."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="folder of the figures")
-    folder = parser.parse_args(arguments).folder
-    path = folder.with_name("contact_sheet.png")
-    sheet = contact_sheet(sorted(folder.rglob("*.png"), key=lambda path: (path.parent, path.name)))
+    parser.add_argument("results", type=Path, help="results folder of the study")
+    parser.add_argument(
+        "--width", choices=WIDTHS, help="of figures_at_all_widths; without it, the figures in their own widths"
+    )
+    parsed = parser.parse_args(arguments)
+    path = parsed.results / f"contact_sheet{f'_{parsed.width}' if parsed.width else ''}.png"
+    sheet = contact_sheet(sorted((parsed.results / "figures" / (parsed.width or "")).glob("*.png")))
     with atomic(path) as partial:
         sheet.save(partial, format="PNG")
     print(path)
