@@ -1,6 +1,7 @@
 """Bits in 64-bit words: packing and counting."""
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -15,6 +16,30 @@ def popcount(typing_context, word):
         return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), generate
+
+
+@intrinsic
+def trailing_zeros(typing_context, word):
+    """Place of the lowest set bit of a 64-bit word, as uint64; 64 where none is set."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic
+def nonzero_bits(typing_context, values, block):
+    """Which of the 64 integers in a block of an array, int16 [any], are not 0: bits of a 64-bit word."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        block = ir.VectorType(ir.IntType(16), WORD)
+        pointer = builder.gep(builder.bitcast(array.data, block.as_pointer()), [arguments[1]])
+        nonzero = builder.icmp_signed("!=", builder.load(pointer, align=2), ir.Constant(block, None))
+        return builder.bitcast(nonzero, ir.IntType(WORD))
+
+    return types.uint64(values, types.uint64), generate
 
 
 def pack_bits(bits):

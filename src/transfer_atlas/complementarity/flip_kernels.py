@@ -51,14 +51,15 @@ def count_flips(right, wrong, first_word, entropy_terms, percents):
         percents: int64 [thresholds], in percent of the flips, rising.
 
     Returns:
-        (flips, entropy, top_classes): int32 [students, teachers], float64 [students, teachers] in nats,
+        (flips, entropy, top_classes, least_flips): int32 [students, teachers], float64 [students, teachers] in nats,
         int32 [students, teachers, thresholds]: size of the smallest prefix of the classes, sorted by falling
-        flips, that holds at least that percentage of the flips.
+        flips, that holds at least that percentage of the flips; and likewise the flips of its last class.
     """
     students, teachers = len(wrong), len(right)
     flips = np.zeros((students, teachers), np.int32)
     entropy = np.zeros((students, teachers), np.float64)
     top_classes = np.zeros((students, teachers, len(percents)), np.int32)
+    least_flips = np.zeros_like(top_classes)
     one_word = is_one_word(first_word)
     for student in prange(students):
         histogram = np.zeros(len(entropy_terms) + 3, np.int32)  # classes by their flips; bins are filled four at a time
@@ -75,9 +76,10 @@ def count_flips(right, wrong, first_word, entropy_terms, percents):
             if total > 0:
                 flips[student, teacher] = total
                 entropy[student, teacher] = max(0.0, np.log(total) - weighted / total)
-                _count_top_classes(histogram, most, total, percents, top_classes[student, teacher])
+                sizes, least = top_classes[student, teacher], least_flips[student, teacher]
+                _count_top_classes(histogram, most, total, percents, sizes, least)
             histogram[: most + 1] = 0
-    return flips, entropy, top_classes
+    return flips, entropy, top_classes, least_flips
 
 
 @njit(inline="always")
@@ -135,7 +137,7 @@ def _histogram_of_flips(wrong, right, first_word, histogram):
 
 
 @njit(inline="always")
-def _count_top_classes(histogram, most, total, percents, counts):
+def _count_top_classes(histogram, most, total, percents, counts, least):
     """Walk down the bins until each percentage of the flips is reached; integers, so that no rounding adds a class."""
     held, taken, threshold = 0, 0, 0
     for k in range(most, 0, -1):
@@ -144,6 +146,7 @@ def _count_top_classes(histogram, most, total, percents, counts):
             if missing > 100 * k * histogram[k]:  # before the division, which is slow and seldom needed
                 break
             counts[threshold] = taken + (missing + 100 * k - 1) // (100 * k)
+            least[threshold] = k
             threshold += 1
         held += histogram[k] * k
         taken += histogram[k]
