@@ -5,14 +5,17 @@ Processors multiply pairs of integers of 16 bits and add the products to integer
 """
 
 from contextlib import contextmanager
+from itertools import chain
 
 import numba
+import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 BLOCK = 64  # rows and columns
+LINE = 64  # bytes of the cache that are read at once
 ROWS_AT_ONCE = 4  # share what is read of the mask, and do not wait for each other's sums
 _BYTE, _SHORT, _INT, _LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
@@ -68,18 +71,21 @@ def summing_rows(way):
         _, first, rows, blocks, _ = arguments
         row_of = _row_pointer(builder, matrix, first, vector)
         columns = builder.bitcast(mask.data, vector.as_pointer())
-        steps = builder.mul(blocks, ir.Constant(_LONG, BLOCK // (2 * lanes)))
-        totals = [_variable(builder, ir.Constant(vector, None)) for _ in range(ROWS_AT_ONCE)]
+        vectors = BLOCK // (2 * lanes)  # in a block of columns
+        totals = [[_variable(builder, ir.Constant(vector, None)) for _ in range(2)] for _ in range(ROWS_AT_ONCE)]
         left = _variable(builder, rows)
         with _while_not_zero(builder, left):
             pointers = [row_of(left, place > 0) for place in range(ROWS_AT_ONCE)]
-            with cgutils.for_range(builder, steps, intp=_LONG) as loop:
-                kept = _load(builder, columns, loop.index)
-                for pointer, total in zip(pointers, totals, strict=True):
-                    entries = _load(builder, pointer, loop.index)
-                    builder.store(multiply_and_add(builder, builder.load(total), entries, kept), total)
-        whole = builder.load(totals[0])
-        for total in totals[1:]:
+            with cgutils.for_range(builder, blocks, intp=_LONG) as loop:
+                start = builder.mul(loop.index, ir.Constant(_LONG, vectors))
+                for number in range(vectors):
+                    place = builder.add(start, ir.Constant(_LONG, number))
+                    kept = _load(builder, columns, place)
+                    for pointer, of_row in zip(pointers, totals, strict=True):
+                        entries, total = _load(builder, pointer, place), of_row[number % 2]
+                        builder.store(multiply_and_add(builder, builder.load(total), entries, kept), total)
+        whole = ir.Constant(vector, None)
+        for total in chain.from_iterable(totals):
             whole = builder.add(whole, builder.load(total))
         return _call(builder, f"llvm.vector.reduce.add.v{lanes}i32", _INT, [whole])
 
@@ -88,6 +94,19 @@ def summing_rows(way):
         return types.int32(matrix, types.uint64, types.uint64, types.uint64, mask), generate
 
     return sum_rows
+
+
+@numba.njit
+def aligned_zeros(rows, columns):
+    """Zeros, int16 [rows, at least `columns`], of whole blocks and a half.
+
+    A vector that lies in two lines of the cache takes two reads. And rows that are a power of 2 apart would share the same few places
+    of the cache.
+    """
+    width = -(-columns // BLOCK) * BLOCK + BLOCK // 2
+    space = np.zeros(rows * width + LINE // 2, np.int16)
+    start = -space.ctypes.data % LINE // 2
+    return space[start : start + rows * width].reshape(rows, width)
 
 
 def _row_pointer(builder, matrix, first, vector):
