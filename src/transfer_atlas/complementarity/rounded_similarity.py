@@ -10,7 +10,8 @@ from numba import njit, prange
 
 from transfer_atlas.complementarity.bits import nonzero_bits, trailing_zeros
 from transfer_atlas.complementarity.flip_kernels import flips_by_class, is_one_word
-from transfer_atlas.complementarity.masked_sums import BLOCK, aligned_zeros, summing_rows, supported_ways
+from transfer_atlas.complementarity.masked_sums import BLOCK, summing_rows, supported_ways
+from transfer_atlas.complementarity.vectors import aligned_zeros
 
 FEW = 32  # classes, whose cosines are not rounded
 TEACHERS = 16  # whose sets of classes stay in the cache
@@ -71,7 +72,8 @@ def round_cosines(unit, order, seed=0):
         if max(np.abs(rounded[:, first : first + COLUMNS]).sum(axis=1).max() for first in columns) <= LIMIT:
             break
         step *= 1.02
-    padded = aligned_zeros(classes + 1, classes)
+    blocks = -(-classes // BLOCK)
+    padded = aligned_zeros(classes + 1, blocks * BLOCK, np.int16)
     padded[:classes, :classes] = np.tril(rounded[np.ix_(order, order)], -1)
     # an index that cannot be negative needs no test
     return order.astype(np.uint16), padded, exact[np.ix_(order, order)].astype(np.float32), step
@@ -100,7 +102,9 @@ def sum_cosines(right, wrong, first_word, top_classes, least_flips, order, round
     sums, one_word = np.zeros(top_classes.shape), is_one_word(first_word)
     for student in prange(len(wrong)):
         by_class, by_place = np.zeros(classes, np.uint16), np.zeros(classes, np.uint16)
-        masks = aligned_zeros(TEACHERS * thresholds, classes).reshape(TEACHERS, thresholds, rounded.shape[1])
+        masks = aligned_zeros(TEACHERS * thresholds, blocks * BLOCK, np.int16).reshape(
+            TEACHERS, thresholds, rounded.shape[1]
+        )
         rows = np.zeros((TEACHERS, thresholds, blocks), np.uint64)
         few = np.empty(FEW, np.uint16)
         for first in range(0, teachers, TEACHERS):
