@@ -160,12 +160,14 @@ _add_equal, _add_signs = _adding(_code_for_equal), _adding(_code_for_signs)
 
 
 @njit(parallel=True, cache=True)
-def rank_confidences(confidences, correct, ranks):
+def rank_confidences(confidences, predictions, labels, known, ranks):
     """Replace the confidences of each image by their ranks, with a sign: integers of 16 bits are counted faster than floats.
 
     Args:
         confidences: float32 [models, images], not negative.
-        correct: bool [models, images].
+        predictions: int [models, images].
+        labels: int [images].
+        known: bool [models], whose confidences are known; the others count as 0.
         ranks: int [models, images], written: ranks among the models from 1, equal ones for equal confidences; negative where
             the model is wrong.
     """
@@ -177,14 +179,14 @@ def rank_confidences(confidences, correct, ranks):
         order, other, starts = np.empty(models, np.int32), np.empty(models, np.int32), np.empty(BINS, np.int32)
         for model in range(models):
             for image in range(first, last):
-                keys[image - first, model] = confidences[model, image]
+                keys[image - first, model] = confidences[model, image] if known[model] else np.float32(0)
         for column in range(last - first):
             _sort(keys[column].view(np.uint32), order, other, starts)
             _write_ranks(keys[column], order, signed[column])
         for model in range(models):
             for image in range(first, last):
                 rank = signed[image - first, model]
-                ranks[model, image] = rank if correct[model, image] else -rank
+                ranks[model, image] = rank if predictions[model, image] == labels[image] else -rank
 
 
 @njit

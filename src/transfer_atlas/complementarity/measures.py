@@ -3,10 +3,9 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 
 from transfer_atlas.complementarity.counts import PairCounts
-from transfer_atlas.statistics import TOP_PERCENTS, Z_95, paired_standard_error
+from transfer_atlas.statistics import TOP_PERCENTS, Z_95, paired_standard_error, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -224,5 +223,5 @@ MEASURES = (
 
 def _share(name, count, images):
     """A share with its 95 % Wilson interval."""
-    low, high = proportion_confint(count, images, alpha=0.05, method="wilson")
+    low, high = wilson_interval(count, images)
     return {name: count / images, f"{name}_low": low, f"{name}_high": high}

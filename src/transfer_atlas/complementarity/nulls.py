@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit, prange
-from scipy.special import expit, logit
-from scipy.stats import t as student_t
+from scipy.special import expit, logit, stdtrit
 
 EASINESS = np.linspace(-12, 12, 61)  # points of the distribution, in logits
 FEWEST_MODELS = 6  # below, the other models say too little about the distribution
@@ -39,7 +38,7 @@ class DifficultyNull:
     @property
     def quantile(self):
         """Half of the 95 % interval in units of the error."""
-        return student_t.ppf(0.975, self.freedom)
+        return stdtrit(self.freedom, 0.975)
 
 
 def difficulty_null(zoo, predicted):

@@ -132,8 +132,8 @@ def sign_confidences(predicted, new_array=np.empty):
     known = np.concatenate([~np.isnan(predicted.confidence[part]).any(axis=1) for part in parts_of(models)])
     signed = new_array((models, images), np.int16 if models < 2**14 else np.int32)
     for part in parts_of(images, IMAGES):
-        confidence = np.where(known[:, None], predicted.confidence[:, part], np.float32(0))
-        ranks = np.empty(confidence.shape, signed.dtype)
-        agreement_kernels.rank_confidences(confidence, predicted.prediction[:, part] == predicted.labels[part], ranks)
+        answers = predicted.confidence[:, part], predicted.prediction[:, part]
+        ranks = np.empty(answers[0].shape, signed.dtype)
+        agreement_kernels.rank_confidences(*answers, predicted.labels[part], known, ranks)
         signed[:, part] = ranks
     return signed, known

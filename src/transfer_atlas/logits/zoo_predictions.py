@@ -111,12 +111,13 @@ def read_each_prediction(paths):
 
 def _compared(paths):
     """The tables of models that are not excluded, and the labels of their images."""
-    paths = [path for path in _tables_in(paths) if exclusion(path) is None]
+    about = {path: read_metadata(path) for path in _tables_in(paths)}
+    paths = [path for path in about if "excluded" not in about[path]]
     if len(paths) < 2:
         raise InputError(
             f"{len(paths)} model(s) with predictions; a comparison needs two, see remark in models.parquet"
         )
-    reference = paths[majority_of([read_metadata(path)["fingerprint"] for path in paths], paths)]
+    reference = paths[majority_of([about[path]["fingerprint"] for path in paths], paths)]
     return paths, read_arrays(reference, ["label"])[0]
 
 
