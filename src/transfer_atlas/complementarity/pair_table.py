@@ -21,7 +21,7 @@ def tabulate_pairs(counts):
 
 
 def tabulate_chunks(counter, first=0, last=None, pairs=PAIRS_AT_ONCE):
-    """Yield the complementarity table in parts, in its order; the next part is made meanwhile.
+    """Yield the complementarity table in parts, in its order; the pairs of the next part are counted meanwhile.
 
     Args:
         counter: PairCounter.
@@ -32,16 +32,16 @@ def tabulate_chunks(counter, first=0, last=None, pairs=PAIRS_AT_ONCE):
     models = len(counter.zoo.models)
     last, step = models if last is None else last, max(1, pairs // models)
 
-    def make(start):
-        return tabulate_pairs(counter.count(start, min(start + step, last)))
+    def count(start):
+        return counter.count(start, min(start + step, last))
 
     with ThreadPoolExecutor(1) as thread:
-        following = thread.submit(make, first)
+        following = thread.submit(count, first)
         for start in range(first + step, last + step, step):
-            part = following.result()
+            counts = following.result()
             if start < last:
-                following = thread.submit(make, start)
-            yield part
+                following = thread.submit(count, start)
+            yield tabulate_pairs(counts)
 
 
 def compare_models(predicted, embeddings=None, same_network=(), accepted=None):
