@@ -26,8 +26,6 @@ TILE = 64  # models a side: CHUNK images of two tiles stay in the L2 cache
 CHUNK = 1024
 ROWS_AT_ONCE = 4  # models that share what is read of another one
 COLUMNS = 16  # images whose confidences are ranked together: as float32 they fill a cache line
-DIGIT = 11  # bits that confidences are sorted by at a time
-BINS = 1 << DIGIT
 
 
 @njit(cache=True)
@@ -160,57 +158,52 @@ _add_equal, _add_signs = _adding(_code_for_equal), _adding(_code_for_signs)
 
 
 @njit(parallel=True, cache=True)
-def rank_confidences(confidences, predictions, labels, known, ranks):
+def confidence_keys(bits, known):
+    """Numbers whose order is that of the confidences of an image.
+
+    Args:
+        bits: uint32 [models, images], those of confidences as float32, which rise with them: they are not negative.
+        known: bool [models], whose confidences are known; the others count as 0.
+
+    Returns:
+        uint64 [images, models]: the bits of the confidence, and below them the number of the model.
+    """
+    models, images = bits.shape
+    keys = np.empty((images, models), np.uint64)
+    for block in prange(-(-images // COLUMNS)):
+        first = block * COLUMNS
+        for model in range(models):
+            confidence = np.uint64(0)
+            for image in range(first, min(first + COLUMNS, images)):
+                if known[model]:
+                    confidence = np.uint64(bits[model, image]) << np.uint64(32)
+                keys[image, model] = confidence | np.uint64(model)
+    return keys
+
+
+@njit(parallel=True, cache=True)
+def rank_confidences(keys, predictions, labels, ranks):
     """Replace the confidences of each image by their ranks, with a sign: integers of 16 bits are counted faster than floats.
 
     Args:
-        confidences: float32 [models, images], not negative.
+        keys: uint64 [images, models] of `confidence_keys`, those of each image sorted.
         predictions: int [models, images].
         labels: int [images].
-        known: bool [models], whose confidences are known; the others count as 0.
         ranks: int [models, images], written: ranks among the models from 1, equal ones for equal confidences; negative where
             the model is wrong.
     """
-    models, images = confidences.shape
+    images, models = keys.shape
     for block in prange(-(-images // COLUMNS)):
-        first = block * COLUMNS
-        last = min(first + COLUMNS, images)
-        keys, signed = np.empty((COLUMNS, models), np.float32), np.empty((COLUMNS, models), ranks.dtype)
-        order, other, starts = np.empty(models, np.int32), np.empty(models, np.int32), np.empty(BINS, np.int32)
+        first, last = block * COLUMNS, min((block + 1) * COLUMNS, images)
+        of_model = np.empty((models, COLUMNS), ranks.dtype)
+        for image in range(first, last):
+            rank, before = 0, np.uint64(2**63)  # no confidence
+            for key in keys[image]:
+                confidence = key >> np.uint64(32)
+                rank += confidence != before
+                before = confidence
+                of_model[key & np.uint64(2**32 - 1), image - first] = rank
         for model in range(models):
             for image in range(first, last):
-                keys[image - first, model] = confidences[model, image] if known[model] else np.float32(0)
-        for column in range(last - first):
-            _sort(keys[column].view(np.uint32), order, other, starts)
-            _write_ranks(keys[column], order, signed[column])
-        for model in range(models):
-            for image in range(first, last):
-                rank = signed[image - first, model]
+                rank = of_model[model, image - first]
                 ranks[model, image] = rank if predictions[model, image] == labels[image] else -rank
-
-
-@njit
-def _sort(keys, order, other, starts):
-    """Order of rising keys, by one digit after the other, the last one first."""
-    for place in range(len(keys)):
-        order[place] = place
-    for shift in range(0, 32, DIGIT):
-        starts[:] = 0
-        for key in keys:
-            starts[(key >> np.uint32(shift)) & np.uint32(BINS - 1)] += 1
-        before = 0
-        for digit in range(BINS):
-            starts[digit], before = before, before + starts[digit]
-        for place in order:
-            digit = (keys[place] >> np.uint32(shift)) & np.uint32(BINS - 1)
-            other[starts[digit]] = place
-            starts[digit] += 1
-        order[:] = other
-
-
-@njit
-def _write_ranks(keys, order, ranks):
-    rank = 0
-    for place in range(len(order)):
-        rank += place == 0 or keys[order[place]] != keys[order[place - 1]]
-        ranks[order[place]] = rank

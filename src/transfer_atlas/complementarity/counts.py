@@ -1,5 +1,6 @@
 """What every model knows that another does not, counted for all ordered pairs."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,8 +98,10 @@ class PairCounter:
         """
         self._network = _number_networks(predicted.models, same_network)
         self.zoo = pack_zoo(predicted)
-        self._null = difficulty_null(self.zoo, predicted)
-        signed, self._has_confidences = sign_confidences(predicted, new_array)
+        with ThreadPoolExecutor(1) as thread:
+            null = thread.submit(difficulty_null, self.zoo, predicted)
+            signed, self._has_confidences = sign_confidences(predicted, new_array)
+        self._null = null.result()
         self._symmetric = SymmetricCounts(self.zoo, self._null, predicted, {} if tiles is None else tiles, signed)
         self._similarity = _similarity_of(self.zoo, embeddings)
         self._accepted = None if accepted is None else pack_accepted(predicted, accepted)

@@ -131,9 +131,11 @@ def sign_confidences(predicted, new_array=np.empty):
     models, images = predicted.confidence.shape
     known = np.concatenate([~np.isnan(predicted.confidence[part]).any(axis=1) for part in parts_of(models)])
     signed = new_array((models, images), np.int16 if models < 2**14 else np.int32)
-    for part in parts_of(images, IMAGES):
-        answers = predicted.confidence[:, part], predicted.prediction[:, part]
-        ranks = np.empty(answers[0].shape, signed.dtype)
-        agreement_kernels.rank_confidences(*answers, predicted.labels[part], known, ranks)
-        signed[:, part] = ranks
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        for part in parts_of(images, IMAGES):
+            keys = agreement_kernels.confidence_keys(predicted.confidence[:, part].view(np.uint32), known)
+            list(pool.map(lambda rows: keys[rows].sort(axis=1), parts_of(len(keys))))  # noqa: B023, it is used up here
+            ranks = np.empty(keys.shape[::-1], signed.dtype)
+            agreement_kernels.rank_confidences(keys, predicted.prediction[:, part], predicted.labels[part], ranks)
+            signed[:, part] = ranks
     return signed, known
