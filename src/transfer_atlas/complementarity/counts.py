@@ -100,10 +100,10 @@ class PairCounter:
         self.zoo = pack_zoo(predicted)
         with ThreadPoolExecutor(1) as thread:
             null = thread.submit(difficulty_null, self.zoo, predicted)
+            similarity = thread.submit(_similarity_of, self.zoo, embeddings)
             signed, self._has_confidences = sign_confidences(predicted, new_array)
-        self._null = null.result()
+        self._null, self._similarity = null.result(), similarity.result()
         self._symmetric = SymmetricCounts(self.zoo, self._null, predicted, {} if tiles is None else tiles, signed)
-        self._similarity = _similarity_of(self.zoo, embeddings)
         self._accepted = None if accepted is None else pack_accepted(predicted, accepted)
 
     def count(self, first, last):

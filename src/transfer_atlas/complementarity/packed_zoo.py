@@ -1,5 +1,6 @@
 """What all models of a zoo get right, as bits."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,24 +65,25 @@ class AcceptedZoo:
 
 def pack_zoo(predicted):
     """Pack the correctness of ZooPredictions of at least one model."""
-    images_of_class, models = predicted.images_of_class, len(predicted.models)
-    right, right_models = np.empty(models, np.int64), np.zeros(len(predicted.labels), np.int64)
-    right_bits = None
-    for part in parts_of(models):
+    images_of_class = predicted.images_of_class
+
+    def pack(part):
         correct = predicted.prediction[part] == predicted.labels
         bits, wrong, first_word = pack_by_class(correct, predicted.labels, len(images_of_class))
-        if right_bits is None:
-            right_bits, image_bits = np.empty((models, bits.shape[1]), np.uint64), bits[0] | wrong[0]
-        right_bits[part], right[part] = bits, correct.sum(axis=1)
-        right_models += correct.sum(axis=0)
+        return bits, correct.sum(axis=1), correct.sum(axis=0), bits[0] | wrong[0], first_word
+
+    with ThreadPoolExecutor() as pool:
+        right_bits, right, right_models, image_bits, first_word = zip(
+            *pool.map(pack, parts_of(len(predicted.models))), strict=True
+        )
     return PackedZoo(
         list(predicted.models),
         images_of_class,
-        right_bits,
-        image_bits,
-        first_word,
-        right,
-        right_models,
+        np.concatenate(right_bits),
+        image_bits[0],
+        first_word[0],
+        np.concatenate(right),
+        np.sum(right_models, axis=0),
         predicted.labels,
     )
 

@@ -49,15 +49,21 @@ class SymmetricCounts:
         self._blocks = {}
         self._tiles, self._parts, models = tiles, parts_of(len(zoo.models), TILE_MODELS), len(zoo.models)
         self.difference_q, self.expected_q = (FalseDiscoveryRates(models * (models - 1) // 2) for _ in range(2))
-        for j, others in enumerate(self._parts):
-            column = _rows_of(zoo, predicted, signed, others)
-            for i, rows in enumerate(self._parts[: j + 1]):
-                if (i, j) not in tiles:
-                    row = column if i == j else _rows_of(zoo, predicted, signed, rows)
-                    tiles[i, j] = _count_tile(zoo, null, row, column, rows, others)
-                of_pairs = tiles[i, j][np.triu_indices(len(tiles[i, j]), 1)] if i == j else tiles[i, j]
-                self.difference_q.add(of_pairs["difference_p"])
-                self.expected_q.add(of_pairs["expected_p"])
+        with ThreadPoolExecutor(1) as thread:  # the p values of one tile are added while the next one is counted
+            added = []
+            for j, others in enumerate(self._parts):
+                column = _rows_of(zoo, predicted, signed, others)
+                for i, rows in enumerate(self._parts[: j + 1]):
+                    if (i, j) not in tiles:
+                        row = column if i == j else _rows_of(zoo, predicted, signed, rows)
+                        tiles[i, j] = _count_tile(zoo, null, row, column, rows, others)
+                    added.append(thread.submit(self._add_p_values, tiles[i, j], i == j))
+        for addition in added:
+            addition.result()
+
+    def _add_p_values(self, tile, one_set):
+        for rates, name in ((self.difference_q, "difference_p"), (self.expected_q, "expected_p")):
+            rates.add(tile[name][np.triu_indices(len(tile), 1)] if one_set else tile[name])
 
     def rows(self, first, last):
         """Array of type TILE, [last - first, models]: pairs of models `first` to `last - 1` with all models.

@@ -9,7 +9,7 @@ BYTE, INT, LONG = (ir.IntType(bits) for bits in (8, 32, 64))
 LINE = 64  # bytes of the cache that are read at once
 
 
-@numba.njit
+@numba.njit(cache=True)
 def aligned_zeros(rows, columns, kind):
     """Zeros [rows, at least `columns`]: whole lines of the cache and one more, each row at the beginning of a line.
 
