@@ -64,34 +64,39 @@ def count_agreement(predictions, other_predictions, signed, other_signed, one_se
         (same, signs): int32 [models, others] twice; images less twice those that the more confident one gets wrong, where
         images on which equal confidences disagree count 0.
     """
-    models, others, images = len(predictions), len(other_predictions), predictions.shape[1]
-    same, signs = np.zeros((models, others), np.int32), np.zeros((models, others), np.int32)
+    models, others = len(predictions), len(other_predictions)
+    same, signs = np.empty((models, others), np.int32), np.empty((models, others), np.int32)
     tiles = _tiles(models, others, one_set)
     for tile in prange(len(tiles)):
-        rows = slice(tiles[tile, 0], min(tiles[tile, 0] + TILE, models))
-        columns = slice(tiles[tile, 1], min(tiles[tile, 1] + TILE, others))
-        equal, more = np.zeros((TILE, TILE), np.int32), np.zeros((TILE, TILE), np.int32)
-        a, b = (aligned_zeros(TILE, CHUNK, predictions.dtype), aligned_zeros(TILE, CHUNK, predictions.dtype))
-        c, d = (aligned_zeros(TILE, CHUNK, signed.dtype), aligned_zeros(TILE, CHUNK, signed.dtype))
-        for start in range(0, images, CHUNK):
-            stop = min(start + CHUNK, images)
-            _copy(predictions[rows], start, stop, a, 0)
-            _copy(other_predictions[columns], start, stop, b, -1)  # no class
-            _copy(signed[rows], start, stop, c, 0)
-            _copy(other_signed[columns], start, stop, d, 0)
-            for i in range(0, rows.stop - rows.start, ROWS_AT_ONCE):
-                for j in range(columns.stop - columns.start):
-                    _add_equal(a, np.uint64(i), b, np.uint64(j), equal)
-                    _add_signs(c, np.uint64(i), d, np.uint64(j), more)
-        for i in range(rows.start, rows.stop):
-            for j in range(columns.start, columns.stop):
-                same[i, j], signs[i, j] = (
-                    equal[i - rows.start, j - columns.start],
-                    more[i - rows.start, j - columns.start],
-                )
-                if one_set:
-                    same[j, i], signs[j, i] = same[i, j], signs[i, j]
+        _count_tile(predictions, other_predictions, signed, other_signed, tiles[tile], one_set, same, signs)
     return same, signs
+
+
+# loops over threads are compiled faster with a function as their body, and with arrays that are not filled
+@njit
+def _count_tile(predictions, other_predictions, signed, other_signed, tile, one_set, same, signs):
+    """Count the pairs of one tile, and where it is of one set their other order too."""
+    rows = slice(tile[0], min(tile[0] + TILE, len(predictions)))
+    columns = slice(tile[1], min(tile[1] + TILE, len(other_predictions)))
+    equal, more = np.zeros((TILE, TILE), np.int32), np.zeros((TILE, TILE), np.int32)
+    a, b = aligned_zeros(TILE, CHUNK, predictions.dtype), aligned_zeros(TILE, CHUNK, predictions.dtype)
+    c, d = aligned_zeros(TILE, CHUNK, signed.dtype), aligned_zeros(TILE, CHUNK, signed.dtype)
+    images = predictions.shape[1]
+    for start in range(0, images, CHUNK):
+        stop = min(start + CHUNK, images)
+        _copy(predictions[rows], start, stop, a, 0)
+        _copy(other_predictions[columns], start, stop, b, -1)  # no class
+        _copy(signed[rows], start, stop, c, 0)
+        _copy(other_signed[columns], start, stop, d, 0)
+        for i in range(0, rows.stop - rows.start, ROWS_AT_ONCE):
+            for j in range(columns.stop - columns.start):
+                _add_equal(a, np.uint64(i), b, np.uint64(j), equal)
+                _add_signs(c, np.uint64(i), d, np.uint64(j), more)
+    for i in range(rows.start, rows.stop):
+        for j in range(columns.start, columns.stop):
+            same[i, j], signs[i, j] = equal[i - rows.start, j - columns.start], more[i - rows.start, j - columns.start]
+            if one_set:
+                same[j, i], signs[j, i] = same[i, j], signs[i, j]
 
 
 @njit

@@ -55,31 +55,38 @@ def count_flips(right, wrong, first_word, entropy_terms, percents):
         int32 [students, teachers, thresholds]: size of the smallest prefix of the classes, sorted by falling
         flips, that holds at least that percentage of the flips; and likewise the flips of its last class.
     """
-    students, teachers = len(wrong), len(right)
-    flips = np.zeros((students, teachers), np.int32)
-    entropy = np.zeros((students, teachers), np.float64)
-    top_classes = np.zeros((students, teachers, len(percents)), np.int32)
-    least_flips = np.zeros_like(top_classes)
+    students, teachers, thresholds = len(wrong), len(right), len(percents)
+    flips, entropy = np.empty((students, teachers), np.int32), np.empty((students, teachers), np.float64)
+    top_classes = np.empty((students, teachers, thresholds), np.int32)
+    least_flips = np.empty((students, teachers, thresholds), np.int32)
     one_word = is_one_word(first_word)
     for student in prange(students):
-        histogram = np.zeros(len(entropy_terms) + 3, np.int32)  # classes by their flips; bins are filled four at a time
-        in_class = np.zeros(-(-len(first_word) // WORD) * WORD, np.uint8)
-        for teacher in range(teachers):
-            if one_word:
-                most = _histogram_of_words(wrong[student], right[teacher], in_class, histogram)
-            else:
-                most = _histogram_of_flips(wrong[student], right[teacher], first_word, histogram)
-            total, weighted = 0, 0.0
-            for k in range(1, most + 1):
-                total += histogram[k] * k
-                weighted += histogram[k] * entropy_terms[k]
-            if total > 0:
-                flips[student, teacher] = total
-                entropy[student, teacher] = max(0.0, np.log(total) - weighted / total)
-                sizes, least = top_classes[student, teacher], least_flips[student, teacher]
-                _count_top_classes(histogram, most, total, percents, sizes, least)
-            histogram[: most + 1] = 0
+        found = flips[student], entropy[student], top_classes[student], least_flips[student]
+        _count_of_student(right, wrong[student], first_word, one_word, entropy_terms, percents, *found)
     return flips, entropy, top_classes, least_flips
+
+
+# loops over threads are compiled faster with a function as their body, and with arrays that are not filled
+@njit
+def _count_of_student(
+    right, wrong, first_word, one_word, entropy_terms, percents, flips, entropy, top_classes, least_flips
+):
+    """As `count_flips` of one student, whose arrays are written."""
+    histogram = np.zeros(len(entropy_terms) + 3, np.int32)  # classes by their flips; bins are filled four at a time
+    in_class = np.zeros(-(-len(first_word) // WORD) * WORD, np.uint8)
+    for teacher in range(len(right)):
+        if one_word:
+            most = _histogram_of_words(wrong, right[teacher], in_class, histogram)
+        else:
+            most = _histogram_of_flips(wrong, right[teacher], first_word, histogram)
+        total, weighted = 0, 0.0
+        for k in range(1, most + 1):
+            total += histogram[k] * k
+            weighted += histogram[k] * entropy_terms[k]
+        flips[teacher] = total
+        entropy[teacher] = max(0.0, np.log(total) - weighted / total) if total > 0 else 0.0
+        _count_top_classes(histogram, most, total, percents, top_classes[teacher], least_flips[teacher])
+        histogram[: most + 1] = 0
 
 
 @njit(inline="always")
@@ -140,6 +147,9 @@ def _histogram_of_flips(wrong, right, first_word, histogram):
 def _count_top_classes(histogram, most, total, percents, counts, least):
     """Walk down the bins until each percentage of the flips is reached; integers, so that no rounding adds a class."""
     held, taken, threshold = 0, 0, 0
+    if total == 0:
+        for number in range(len(percents)):
+            counts[number], least[number] = 0, 0
     for k in range(most, 0, -1):
         while threshold < len(percents):
             missing = percents[threshold] * total - 100 * held  # in hundredths of a flip
@@ -155,7 +165,10 @@ def _count_top_classes(histogram, most, total, percents, counts, least):
 @njit
 def is_one_word(first_word):
     """Whether every class has exactly one word, which makes counting several times faster."""
-    return np.all(np.diff(first_word) == 1)
+    one_word = True
+    for c in range(len(first_word) - 1):  # a loop, which is compiled in a fraction of the time of NumPy's functions
+        one_word &= first_word[c + 1] - first_word[c] == 1
+    return one_word
 
 
 @njit

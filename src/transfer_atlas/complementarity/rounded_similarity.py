@@ -97,34 +97,41 @@ def sum_cosines(right, wrong, first_word, top_classes, least_flips, order, round
     Returns:
         float64 [students, teachers, thresholds]; the classes are the first ones in the order of falling flips, then class id.
     """
-    teachers, thresholds, classes = len(right), top_classes.shape[2], len(first_word) - 1
-    blocks = rounded.shape[1] // BLOCK
-    sums, one_word = np.zeros(top_classes.shape), is_one_word(first_word)
-    for student in prange(len(wrong)):
-        by_class, by_place = np.zeros(classes, np.uint16), np.zeros(classes, np.uint16)
-        masks = aligned_zeros(TEACHERS * thresholds, blocks * BLOCK, np.int16).reshape(
-            TEACHERS, thresholds, rounded.shape[1]
-        )
-        rows = np.zeros((TEACHERS, thresholds, blocks), np.uint64)
-        few = np.empty(FEW, np.uint16)
-        for first in range(0, teachers, TEACHERS):
-            last = min(first + TEACHERS, teachers)
-            sizes, totals = top_classes[student, first:last], sums[student, first:last]
-            for teacher in range(last - first):
-                flips_by_class(wrong[student], right[first + teacher], first_word, one_word, by_class)
-                for place in range(np.uint64(classes)):
-                    by_place[place] = by_class[order[place]]
-                for threshold in range(thresholds):
-                    size, mask = sizes[teacher, threshold], masks[teacher, threshold]
-                    if size > 1:
-                        least = np.uint16(least_flips[student, first + teacher, threshold])
-                        _choose_classes(by_class, by_place, order, size, least, mask)
-                        for block in range(blocks):
-                            rows[teacher, threshold, block] = nonzero_bits(mask, np.uint64(block))
-                    if 1 < size <= FEW:
-                        totals[teacher, threshold] = _sum_few(rows[teacher, threshold], few, exact)
-            _sum_many(rows, masks, sizes, rounded, step, totals)
+    students, teachers, thresholds = top_classes.shape
+    sums, one_word = np.empty((students, teachers, thresholds)), is_one_word(first_word)
+    for student in prange(students):
+        of_pairs = top_classes[student], least_flips[student]
+        cosines = order, rounded, exact, step
+        _sum_of_student(right, wrong[student], first_word, one_word, *of_pairs, *cosines, sums[student])
     return sums
+
+
+# loops over threads are compiled faster with a function as their body, and with arrays that are not filled
+@njit
+def _sum_of_student(right, wrong, first_word, one_word, top_classes, least_flips, order, rounded, exact, step, sums):
+    """As `sum_cosines` of one student, whose sums are written."""
+    teachers, thresholds, classes = len(right), top_classes.shape[1], len(order)
+    blocks = rounded.shape[1] // BLOCK
+    by_class, by_place = np.zeros(classes, np.uint16), np.zeros(classes, np.uint16)
+    masks = aligned_zeros(TEACHERS * thresholds, blocks * BLOCK, np.int16)
+    masks = masks.reshape(TEACHERS, thresholds, masks.shape[1])
+    rows, few = np.zeros((TEACHERS, thresholds, blocks), np.uint64), np.empty(FEW, np.uint16)
+    for first in range(0, teachers, TEACHERS):
+        last = min(first + TEACHERS, teachers)
+        for teacher in range(last - first):
+            flips_by_class(wrong, right[first + teacher], first_word, one_word, by_class)
+            for place in range(np.uint64(classes)):
+                by_place[place] = by_class[order[place]]
+            for threshold in range(thresholds):
+                size, mask = top_classes[first + teacher, threshold], masks[teacher, threshold]
+                if size > 1:
+                    least = np.uint16(least_flips[first + teacher, threshold])
+                    _choose_classes(by_class, by_place, order, size, least, mask)
+                    for block in range(blocks):
+                        rows[teacher, threshold, block] = nonzero_bits(mask, np.uint64(block))
+                few_cosines = _sum_few(rows[teacher, threshold], few, exact) if 1 < size <= FEW else 0.0
+                sums[first + teacher, threshold] = few_cosines
+        _sum_many(rows, masks, top_classes[first:last], rounded, step, sums[first:last])
 
 
 @njit

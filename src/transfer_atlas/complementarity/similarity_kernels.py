@@ -35,28 +35,29 @@ def similarity_of_top_classes(right, wrong, first_word, top_classes, blocks):
         float32 [students, teachers, thresholds]; the mean over unordered pairs of different classes among the first
         `top_classes` in the order of falling flips, then class id; NaN for fewer than two classes.
     """
-    teachers, classes = len(right), len(first_word) - 1
-    squares = np.zeros(top_classes.shape)
-    one_word = is_one_word(first_word)
-    for student in prange(len(wrong)):
-        in_class = np.empty(classes, np.int32)
-        order = np.empty((TEACHERS, classes), np.uint32)
-        total = np.empty(DIMS, np.float32)
-        for first in range(0, teachers, TEACHERS):
-            last = min(first + TEACHERS, teachers)
-            for teacher in range(first, last):
-                flips_by_class(wrong[student], right[teacher], first_word, one_word, in_class)
-                _sort_largest_first(in_class, order[teacher - first])
-            for block in range(len(blocks)):
-                for teacher in range(first, last):
-                    _add_squares(
-                        blocks[block],
-                        order[teacher - first],
-                        top_classes[student, teacher],
-                        total,
-                        squares[student, teacher],
-                    )
+    students, teachers, thresholds = top_classes.shape
+    squares, one_word = np.empty((students, teachers, thresholds)), is_one_word(first_word)
+    for student in prange(students):
+        _sum_of_student(right, wrong[student], first_word, one_word, top_classes[student], blocks, squares[student])
     return _mean_cosines(squares, top_classes)
+
+
+# loops over threads are compiled faster with a function as their body, and with arrays that are not filled
+@njit(fastmath={"contract", "reassoc"})
+def _sum_of_student(right, wrong, first_word, one_word, top_classes, blocks, squares):
+    """Write the squared lengths of the sums of one student's top classes, [teachers, thresholds]."""
+    teachers, classes = len(right), len(first_word) - 1
+    in_class, order = np.empty(classes, np.int32), np.empty((TEACHERS, classes), np.uint32)
+    total = np.empty(DIMS, np.float32)
+    for first in range(0, teachers, TEACHERS):
+        last = min(first + TEACHERS, teachers)
+        for teacher in range(first, last):
+            squares[teacher, :] = 0
+            flips_by_class(wrong, right[teacher], first_word, one_word, in_class)
+            _sort_largest_first(in_class, order[teacher - first])
+        for block in range(len(blocks)):
+            for teacher in range(first, last):
+                _add_squares(blocks[block], order[teacher - first], top_classes[teacher], total, squares[teacher])
 
 
 @njit(inline="always")
@@ -86,22 +87,23 @@ def _add_squares(block, order, sizes, total, squares):
 @njit(parallel=True, cache=True)
 def _mean_cosines(squares, sizes):
     """|sum of n unit vectors|^2 = n + 2 (sum of the cosines of their pairs)."""
-    cosines = np.full(squares.shape, np.nan, np.float32)
-    for student in prange(len(squares)):
-        for teacher in range(squares.shape[1]):
-            for threshold in range(squares.shape[2]):
-                size = np.float64(sizes[student, teacher, threshold])
-                if size > 1:
-                    cosines[student, teacher, threshold] = (squares[student, teacher, threshold] - size) / (
-                        size * (size - 1)
-                    )
+    students, teachers, thresholds = squares.shape
+    cosines = np.empty((students, teachers, thresholds), np.float32)
+    for student in prange(students):
+        for teacher in range(teachers):
+            for threshold in range(thresholds):
+                size, square = np.float64(sizes[student, teacher, threshold]), squares[student, teacher, threshold]
+                cosines[student, teacher, threshold] = (square - size) / (size * (size - 1)) if size > 1 else np.nan
     return cosines
 
 
 @njit(cache=True)
 def _sort_largest_first(values, order):
     """Write the indices of `values` into `order`: falling values, equal ones by index (a counting sort)."""
-    start = np.zeros(values.max() + 1, np.int64)
+    largest = 0
+    for value in values:
+        largest = max(largest, value)
+    start = np.zeros(largest + 1, np.int64)
     for value in values:
         start[value] += 1
     before = 0
