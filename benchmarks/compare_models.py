@@ -159,7 +159,7 @@ def compare(models):
     """One row of the table of flips and entropy."""
     labels, predictions, _ = make_zoo(models)
     correct = predictions == labels
-    kernel, (flips, entropy, _) = min((timed(by_kernel, correct, labels) for _ in range(3)), key=lambda run: run[0])
+    kernel, (flips, entropy, *_) = min((timed(by_kernel, correct, labels) for _ in range(3)), key=lambda run: run[0])
     pairs = models * (models - 1)
     packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
     bits, _ = min((timed(count_bits, *packed[:2]) for _ in range(3)), key=lambda run: run[0])
