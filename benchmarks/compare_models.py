@@ -189,7 +189,7 @@ def rest(models):
     labels, predictions, confidences = make_zoo(models)
     correct = predictions == labels
     packed = flip_kernels.pack_by_class(correct, labels, CLASSES)
-    kernel, (_, _, top_classes, least_flips) = timed(flip_kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))
+    kernel, (_, _, top_classes, last_classes) = timed(flip_kernels.count_flips, *packed, K_LN_K, np.array(TOP_PERCENTS))
     zoo = ZooPredictions([f"m{row:04d}" for row in range(models)], labels, predictions, confidences)
     ranking, (signed, _) = timed(sign_confidences, zoo)
     seconds = {"ranks of confidences": ranking}
@@ -202,7 +202,7 @@ def rest(models):
     unit = unit_rows(np.random.default_rng(0).gamma(0.02, size=(CLASSES, CLASSES)) + 10 * np.eye(CLASSES))
     easiest_last = np.argsort(np.bincount(labels, weights=correct.mean(axis=0)), kind="stable")
     cosines = round_cosines(unit, easiest_last)
-    rounded, found = timed(rounded_mean_cosines, *packed, top_classes, least_flips, cosines)
+    rounded, found = timed(rounded_mean_cosines, *packed, top_classes, last_classes, cosines)
     blocks = similarity_kernels.block_embeddings(unit)
     exact, true = timed(similarity_kernels.similarity_of_top_classes, *packed, top_classes, blocks)
     seconds[f"class similarity from sums of embeddings, {CLASSES} dims"] = exact

@@ -110,7 +110,7 @@ class PairCounter:
         """PairCounts of models `first` to `last - 1` as students."""
         zoo, wrong = self.zoo, self.zoo.wrong_bits(first, last)
         k = np.arange(zoo.images_of_class.max() + 1, dtype=float)
-        flips, entropy, top_classes, least_flips = flip_kernels.count_flips(
+        flips, entropy, top_classes, last_classes = flip_kernels.count_flips(
             zoo.right_bits, wrong, zoo.first_word, xlogy(k, k), np.array(TOP_PERCENTS, dtype=np.int64)
         )
         shared = self._symmetric.rows(first, last)
@@ -126,7 +126,7 @@ class PairCounter:
             top_classes=top_classes,
             same=shared["same"],
             chosen=self._count_confident_choice(shared["signs"], first, last),
-            similarity=self._similarity(wrong, top_classes, least_flips),
+            similarity=self._similarity(wrong, top_classes, last_classes),
             expected_flips=self._expected_flips(shared["expected"], first, last),
             expected_flips_error=shared["expected_error"],
             expected_flips_q=self._symmetric.expected_q.adjust(shared["expected_p"]),
@@ -175,20 +175,20 @@ def _similarity_of(zoo, embeddings):
     embeddings.
     """
     if embeddings is None:
-        return lambda wrong, top_classes, least_flips: None
+        return lambda wrong, top_classes, last_classes: None
     images_of_class = zoo.images_of_class
     unit = unit_rows(embeddings[: len(images_of_class)])
     mean = mean_cosine(unit[images_of_class > 0])
 
-    def exact(wrong, top_classes, least_flips):
+    def exact(wrong, top_classes, last_classes):
         cosines = similarity_kernels.similarity_of_top_classes(
             zoo.right_bits, wrong, zoo.first_word, top_classes, blocks
         )
         return cosines / mean - 1
 
-    def rounded(wrong, top_classes, least_flips):
+    def rounded(wrong, top_classes, last_classes):
         bits = zoo.right_bits, wrong, zoo.first_word
-        return rounded_mean_cosines(*bits, top_classes, least_flips, cosines) / mean - 1
+        return rounded_mean_cosines(*bits, top_classes, last_classes, cosines) / mean - 1
 
     if len(zoo.models) ** 2 * unit.size > EXACT_UP_TO and can_be_rounded(images_of_class):
         difficulty = np.bincount(zoo.labels, weights=zoo.right_models)

@@ -51,25 +51,26 @@ def count_flips(right, wrong, first_word, entropy_terms, percents):
         percents: int64 [thresholds], in percent of the flips, rising.
 
     Returns:
-        (flips, entropy, top_classes, least_flips): int32 [students, teachers], float64 [students, teachers] in nats,
+        (flips, entropy, top_classes, last_classes): int32 [students, teachers], float64 [students, teachers] in nats,
         int32 [students, teachers, thresholds]: size of the smallest prefix of the classes, sorted by falling
-        flips, that holds at least that percentage of the flips; and likewise the flips of its last class.
+        flips, that holds at least that percentage of the flips; and int32 [students, teachers, thresholds, 2]: the flips of
+        its last class, and the place of that class among those with as many.
     """
     students, teachers, thresholds = len(wrong), len(right), len(percents)
     flips, entropy = np.empty((students, teachers), np.int32), np.empty((students, teachers), np.float64)
     top_classes = np.empty((students, teachers, thresholds), np.int32)
-    least_flips = np.empty((students, teachers, thresholds), np.int32)
+    last_classes = np.empty((students, teachers, thresholds, 2), np.int32)
     one_word = is_one_word(first_word)
     for student in prange(students):
-        found = flips[student], entropy[student], top_classes[student], least_flips[student]
+        found = flips[student], entropy[student], top_classes[student], last_classes[student]
         _count_of_student(right, wrong[student], first_word, one_word, entropy_terms, percents, *found)
-    return flips, entropy, top_classes, least_flips
+    return flips, entropy, top_classes, last_classes
 
 
 # loops over threads are compiled faster with a function as their body, and with arrays that are not filled
 @njit
 def _count_of_student(
-    right, wrong, first_word, one_word, entropy_terms, percents, flips, entropy, top_classes, least_flips
+    right, wrong, first_word, one_word, entropy_terms, percents, flips, entropy, top_classes, last_classes
 ):
     """As `count_flips` of one student, whose arrays are written."""
     histogram = np.zeros(len(entropy_terms) + 3, np.int32)  # classes by their flips; bins are filled four at a time
@@ -85,7 +86,7 @@ def _count_of_student(
             weighted += histogram[k] * entropy_terms[k]
         flips[teacher] = total
         entropy[teacher] = max(0.0, np.log(total) - weighted / total) if total > 0 else 0.0
-        _count_top_classes(histogram, most, total, percents, top_classes[teacher], least_flips[teacher])
+        _count_top_classes(histogram, most, total, percents, top_classes[teacher], last_classes[teacher])
         histogram[: most + 1] = 0
 
 
@@ -144,19 +145,20 @@ def _histogram_of_flips(wrong, right, first_word, histogram):
 
 
 @njit(inline="always")
-def _count_top_classes(histogram, most, total, percents, counts, least):
+def _count_top_classes(histogram, most, total, percents, counts, last_classes):
     """Walk down the bins until each percentage of the flips is reached; integers, so that no rounding adds a class."""
     held, taken, threshold = 0, 0, 0
     if total == 0:
         for number in range(len(percents)):
-            counts[number], least[number] = 0, 0
+            counts[number], last_classes[number, 0], last_classes[number, 1] = 0, 0, 0
     for k in range(most, 0, -1):
         while threshold < len(percents):
             missing = percents[threshold] * total - 100 * held  # in hundredths of a flip
             if missing > 100 * k * histogram[k]:  # before the division, which is slow and seldom needed
                 break
-            counts[threshold] = taken + (missing + 100 * k - 1) // (100 * k)
-            least[threshold] = k
+            place = (missing + 100 * k - 1) // (100 * k)
+            counts[threshold] = taken + place
+            last_classes[threshold, 0], last_classes[threshold, 1] = k, place
             threshold += 1
         held += histogram[k] * k
         taken += histogram[k]

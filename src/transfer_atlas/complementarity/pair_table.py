@@ -8,7 +8,7 @@ from transfer_atlas.complementarity.counts import PairCounter, count_pairs
 from transfer_atlas.complementarity.examples import check_examples, choose_examples, count_flips_by_class
 from transfer_atlas.complementarity.measures import MEASURES, pairs_of
 
-PAIRS_AT_ONCE = 300_000
+PAIRS_AT_ONCE = 100_000
 
 
 def tabulate_pairs(counts):

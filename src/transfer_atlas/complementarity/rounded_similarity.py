@@ -25,7 +25,7 @@ def can_be_rounded(images_of_class):
     return max(len(images_of_class), int(images_of_class.max())) < 2**16
 
 
-def rounded_mean_cosines(right, wrong, first_word, top_classes, least_flips, cosines):
+def rounded_mean_cosines(right, wrong, first_word, top_classes, last_classes, cosines):
     """Mean cosine similarity among the classes that hold most flips, for all pairs of a student and a teacher.
 
     Args:
@@ -33,13 +33,13 @@ def rounded_mean_cosines(right, wrong, first_word, top_classes, least_flips, cos
         wrong: uint64 [students, words] of `flip_kernels.pack_by_class`.
         first_word: int64 [classes + 1].
         top_classes: int32 [students, teachers, thresholds] of `flip_kernels.count_flips`.
-        least_flips: int32 [students, teachers, thresholds] of `flip_kernels.count_flips`.
+        last_classes: int32 [students, teachers, thresholds, 2] of `flip_kernels.count_flips`.
         cosines: of `round_cosines`; fastest are those of the classes with most errors first.
 
     Returns:
         float32 [students, teachers, thresholds] as of `similarity_kernels.similarity_of_top_classes`.
     """
-    sums = sum_cosines(right, wrong, first_word, top_classes, least_flips, *cosines)
+    sums = sum_cosines(right, wrong, first_word, top_classes, last_classes, *cosines)
     with np.errstate(invalid="ignore", divide="ignore"):
         sums /= top_classes
         sums /= top_classes - 1
@@ -80,7 +80,7 @@ def round_cosines(unit, order, seed=0):
 
 
 @njit(parallel=True, cache=True)
-def sum_cosines(right, wrong, first_word, top_classes, least_flips, order, rounded, exact, step):
+def sum_cosines(right, wrong, first_word, top_classes, last_classes, order, rounded, exact, step):
     """Sum of the cosines of all pairs of different classes among the classes that hold most flips.
 
     Args:
@@ -88,7 +88,7 @@ def sum_cosines(right, wrong, first_word, top_classes, least_flips, order, round
         wrong: as in `rounded_mean_cosines`.
         first_word: as in `rounded_mean_cosines`.
         top_classes: as in `rounded_mean_cosines`.
-        least_flips: as in `rounded_mean_cosines`.
+        last_classes: as in `rounded_mean_cosines`.
         order: of `round_cosines`.
         rounded: of `round_cosines`.
         exact: of `round_cosines`.
@@ -100,7 +100,7 @@ def sum_cosines(right, wrong, first_word, top_classes, least_flips, order, round
     students, teachers, thresholds = top_classes.shape
     sums, one_word = np.empty((students, teachers, thresholds)), is_one_word(first_word)
     for student in prange(students):
-        of_pairs = top_classes[student], least_flips[student]
+        of_pairs = top_classes[student], last_classes[student]
         cosines = order, rounded, exact, step
         _sum_of_student(right, wrong[student], first_word, one_word, *of_pairs, *cosines, sums[student])
     return sums
@@ -108,7 +108,7 @@ def sum_cosines(right, wrong, first_word, top_classes, least_flips, order, round
 
 # loops over threads are compiled faster with a function as their body, and with arrays that are not filled
 @njit
-def _sum_of_student(right, wrong, first_word, one_word, top_classes, least_flips, order, rounded, exact, step, sums):
+def _sum_of_student(right, wrong, first_word, one_word, top_classes, last_classes, order, rounded, exact, step, sums):
     """As `sum_cosines` of one student, whose sums are written."""
     teachers, thresholds, classes = len(right), top_classes.shape[1], len(order)
     blocks = rounded.shape[1] // BLOCK
@@ -125,8 +125,8 @@ def _sum_of_student(right, wrong, first_word, one_word, top_classes, least_flips
             for threshold in range(thresholds):
                 size, mask = top_classes[first + teacher, threshold], masks[teacher, threshold]
                 if size > 1:
-                    least = np.uint16(least_flips[first + teacher, threshold])
-                    _choose_classes(by_class, by_place, order, size, least, mask)
+                    flips, number = last_classes[first + teacher, threshold]
+                    _choose_classes(by_class, by_place, order, np.uint16(flips), number, mask)
                     for block in range(blocks):
                         rows[teacher, threshold, block] = nonzero_bits(mask, np.uint64(block))
                 few_cosines = _sum_few(rows[teacher, threshold], few, exact) if 1 < size <= FEW else 0.0
@@ -135,12 +135,9 @@ def _sum_of_student(right, wrong, first_word, one_word, top_classes, least_flips
 
 
 @njit
-def _choose_classes(by_class, by_place, order, size, least, mask):
-    """Set the mask of the first classes in the order of falling flips, then class id; the last one of them has `least` flips."""
-    more = np.uint16(0)
-    for c in range(len(by_class)):  # by its index, which is several times faster
-        more = np.uint16(more + np.uint16(by_class[c] > least))
-    last = np.uint16(_find_class(by_class, least, size - np.int64(more)))
+def _choose_classes(by_class, by_place, order, least, number, mask):
+    """Set the mask of the classes with more than `least` flips, and of the first ones with as many, so many of them."""
+    last = np.uint16(_find_class(by_class, least, number))
     for place in range(np.uint64(len(order))):
         flips = by_place[place]
         mask[place] = np.int16((flips > least) | ((flips == least) & (order[place] <= last)))
