@@ -5,6 +5,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from transfer_atlas.complementarity.vectors import load, make_array
+
 WORD = 64
 
 
@@ -33,10 +35,9 @@ def nonzero_bits(typing_context, values, block):
     """Which of the 64 integers in a block of an array, int16 [any], are not 0: bits of a 64-bit word."""
 
     def generate(context, builder, signature, arguments):
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        block = ir.VectorType(ir.IntType(16), WORD)
-        pointer = builder.gep(builder.bitcast(array.data, block.as_pointer()), [arguments[1]])
-        nonzero = builder.icmp_signed("!=", builder.load(pointer, align=2), ir.Constant(block, None))
+        vector = ir.VectorType(ir.IntType(16), WORD)
+        pointer = builder.bitcast(make_array(context, builder, signature, arguments, 0).data, vector.as_pointer())
+        nonzero = builder.icmp_signed("!=", load(builder, pointer, arguments[1]), ir.Constant(vector, None))
         return builder.bitcast(nonzero, ir.IntType(WORD))
 
     return types.uint64(values, types.uint64), generate
