@@ -16,7 +16,7 @@ from transfer_atlas.complementarity.rounded_similarity import (
 )
 from transfer_atlas.statistics import TOP_PERCENTS
 
-CLASSES = 1100  # more than the columns that are summed with 16 bits
+CLASSES = 1100  # more than the columns for which the sum of a row is limited
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_ids_and_flips_that_do_not_fit_are_not_rounded(classes, images, fits):
     assert can_be_rounded(np.full(classes, images)) is fits
 
 
-def test_no_sum_of_16_bits_overflows():
+def test_no_sum_of_a_row_exceeds_its_limit():
     unit = np.ones((2500, 1), np.float32)  # every cosine is 1
     _, rounded, _, step = round_cosines(unit, np.arange(2500))
     for first in range(0, 2500, 1024):

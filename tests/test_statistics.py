@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm, spearmanr
-from statsmodels.stats.proportion import proportion_confint
 
 from transfer_atlas.analysis.properties import NUMERIC, correlate
 from transfer_atlas.analysis.rounding import p_of_change, rounding_errors
@@ -18,7 +17,7 @@ from transfer_atlas.analysis.summary import (
     summarise_rounding,
     summarise_teams,
 )
-from transfer_atlas.statistics import accuracy_standard_error, mcnemar_p, paired_standard_error, wilson_interval
+from transfer_atlas.statistics import accuracy_standard_error, mcnemar_p, paired_standard_error
 
 
 def test_paired_standard_error_is_that_of_the_changes():
@@ -272,9 +271,3 @@ def test_methods_are_judged_against_zero_and_each_control():
     assert np.isnan(labels["success_rate_low"])
     assert set(table.loc["labels"].index) == {"zero", "self"}
     assert judge_methods(transfers.iloc[:0]).empty
-
-
-def test_wilson_interval_is_that_of_statsmodels():
-    counts = np.array([0, 1, 7, 499, 500, 1000])
-    expected = proportion_confint(counts, 1000, alpha=0.05, method="wilson")
-    np.testing.assert_array_equal(wilson_interval(counts, 1000), expected)

@@ -12,24 +12,6 @@ def accuracy_standard_error(accuracy, images):
     return np.sqrt(accuracy * (1 - accuracy) / images)
 
 
-def wilson_interval(count, images):
-    """95 % interval of a share of the images (Wilson 1927).
-
-    Args:
-        count: images that are counted, an array.
-        images: number of images.
-
-    Returns:
-        (low, high): fractions.
-    """
-    from scipy.special import ndtri
-
-    share, z = count / images, -ndtri(0.025)
-    middle = (share + z**2 / (2 * images)) / (1 + z**2 / images)
-    half = z * np.sqrt(share * (1 - share) / images + z**2 / (4 * images**2)) / (1 + z**2 / images)
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
-
-
 def paired_standard_error(gain, loss, images):
     """Standard error of delta = gain - loss when before and after are measured on the same images.
 
@@ -125,7 +107,7 @@ class FalseDiscoveryRates:
         if not len(self._q):
             return np.full(p.shape, np.nan, np.float32)
         places = np.searchsorted(self._p, p) if self._exact else self._bins(p)
-        q = self._q.take(places, mode="clip").astype(np.float32)
+        q = self._q.take(places, mode="clip").astype(np.float32, copy=False)
         q[np.isnan(p)] = np.nan
         return q
 

@@ -72,7 +72,6 @@ def count_agreement(predictions, other_predictions, signed, other_signed, one_se
     return same, signs
 
 
-# loops over threads are compiled faster with a function as their body, and with arrays that are not filled
 @njit
 def _count_tile(predictions, other_predictions, signed, other_signed, tile, one_set, same, signs):
     """Count the pairs of one tile, and where it is of one set their other order too."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from transfer_atlas.complementarity.counts import PairCounts
-from transfer_atlas.statistics import TOP_PERCENTS, Z_95, paired_standard_error, wilson_interval
+from transfer_atlas.statistics import TOP_PERCENTS, Z_95, paired_standard_error
 
 
 @dataclass(frozen=True)
@@ -223,5 +223,7 @@ MEASURES = (
 
 def _share(name, count, images):
     """A share with its 95 % Wilson interval."""
-    low, high = wilson_interval(count, images)
+    from statsmodels.stats.proportion import proportion_confint  # not before the first pairs are counted
+
+    low, high = proportion_confint(count, images, alpha=0.05, method="wilson")
     return {name: count / images, f"{name}_low": low, f"{name}_high": high}

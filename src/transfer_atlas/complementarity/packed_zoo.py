@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from transfer_atlas.complementarity.accepted import accepted_matrix
@@ -72,7 +73,7 @@ def pack_zoo(predicted):
         bits, wrong, first_word = pack_by_class(correct, predicted.labels, len(images_of_class))
         return bits, correct.sum(axis=1), correct.sum(axis=0), bits[0] | wrong[0], first_word
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         right_bits, right, right_models, image_bits, first_word = zip(
             *pool.map(pack, parts_of(len(predicted.models))), strict=True
         )

@@ -15,8 +15,8 @@ from transfer_atlas.complementarity.vectors import aligned_zeros
 
 FEW = 32  # classes, whose cosines are not rounded
 TEACHERS = 16  # whose sets of classes stay in the cache
-COLUMNS = 1024  # whose cosines are summed with 32 bits
-LIMIT = 2**14 - 1  # of the sum of a row of these
+COLUMNS = 1024
+LIMIT = 2**14 - 1  # of the sum of a row in so many columns: the sum of 64 rows of 2^16 columns fits into 32 bits
 sum_rows = summing_rows(supported_ways()[0])
 
 
@@ -106,7 +106,6 @@ def sum_cosines(right, wrong, first_word, top_classes, last_classes, order, roun
     return sums
 
 
-# loops over threads are compiled faster with a function as their body, and with arrays that are not filled
 @njit
 def _sum_of_student(right, wrong, first_word, one_word, top_classes, last_classes, order, rounded, exact, step, sums):
     """As `sum_cosines` of one student, whose sums are written."""

@@ -42,7 +42,6 @@ def similarity_of_top_classes(right, wrong, first_word, top_classes, blocks):
     return _mean_cosines(squares, top_classes)
 
 
-# loops over threads are compiled faster with a function as their body, and with arrays that are not filled
 @njit(fastmath={"contract", "reassoc"})
 def _sum_of_student(right, wrong, first_word, one_word, top_classes, blocks, squares):
     """Write the squared lengths of the sums of one student's top classes, [teachers, thresholds]."""

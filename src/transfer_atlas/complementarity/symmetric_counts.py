@@ -140,8 +140,13 @@ def sign_confidences(predicted, new_array=np.empty):
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         for part in parts_of(images, IMAGES):
             keys = agreement_kernels.confidence_keys(predicted.confidence[:, part].view(np.uint32), known)
-            list(pool.map(lambda rows: keys[rows].sort(axis=1), parts_of(len(keys))))  # noqa: B023, it is used up here
+            _sort_rows(keys, pool)
             ranks = np.empty(keys.shape[::-1], signed.dtype)
             agreement_kernels.rank_confidences(keys, predicted.prediction[:, part], predicted.labels[part], ranks)
             signed[:, part] = ranks
     return signed, known
+
+
+def _sort_rows(array, pool):
+    """Sort each row of an array in place, on all threads of a pool."""
+    list(pool.map(lambda rows: array[rows].sort(axis=1), parts_of(len(array))))
