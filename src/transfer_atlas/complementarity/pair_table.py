@@ -17,7 +17,7 @@ def tabulate_pairs(counts):
     table = {"student": names.take(pairs.student), "teacher": names.take(pairs.teacher)}
     for measure in MEASURES:
         table |= measure(pairs)
-    return pd.DataFrame(table | {"images": pairs.images})
+    return pd.DataFrame(table | {"images": pairs.images}, copy=False)
 
 
 def tabulate_chunks(counter, first=0, last=None, pairs=PAIRS_AT_ONCE):

@@ -57,15 +57,30 @@ def read_zoo_predictions(paths, models=None):
         InputError: fewer than two models, or a model whose images or labels are not those of most others.
     """
     paths, labels = _compared(path for path in _tables_in(paths) if models is None or path.stem in models)
-    confidence = np.empty((len(paths), len(labels)), np.float32)
+    try:
+        arrays = _read_columns(paths, len(labels), np.int16)
+    except OverflowError:
+        arrays = _read_columns(paths, len(labels), np.int32)
+    return ZooPredictions([path.stem for path in paths], labels, *arrays)
+
+
+def _read_columns(paths, images, class_type):
+    """Prediction, of the given type, and confidence of all models; an OverflowError where a class does not fit into it."""
+    prediction, confidence = (np.empty((len(paths), images), dtype) for dtype in (class_type, np.float32))
 
     def read_row(row):
         classes, confidence[row] = read_arrays(paths[row], ["prediction", "confidence"])
-        return classes.astype(np.int16) if classes.max() < 2**15 else classes
+        prediction[row] = _checked_classes(classes, class_type)
 
     with ThreadPoolExecutor() as pool:
-        prediction = np.stack(list(pool.map(read_row, range(len(paths)))))
-    return ZooPredictions([path.stem for path in paths], labels, prediction, confidence)
+        list(pool.map(read_row, range(len(paths))))
+    return prediction, confidence
+
+
+def _checked_classes(classes, class_type):
+    if classes.max() > np.iinfo(class_type).max:
+        raise OverflowError
+    return classes
 
 
 def store_zoo_predictions(paths, folder):
@@ -97,9 +112,7 @@ def _copy_columns(paths, files, kinds, images):
             found = pool.map(lambda path: read_arrays(path, list(files)), paths[first : first + MODELS_AT_ONCE])
             for name, rows in zip(files, zip(*found, strict=True), strict=True):
                 rows = np.stack(rows)
-                if rows.dtype.kind == "i" and rows.max() > np.iinfo(kinds[name]).max:
-                    raise OverflowError
-                writers[name](rows)
+                writers[name](_checked_classes(rows, kinds[name]) if name == "prediction" else rows)
 
 
 def read_each_prediction(paths):
