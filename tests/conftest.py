@@ -1,7 +1,9 @@
 """Small real inputs that several test files share."""
 
 import fcntl
+import gc
 import shutil
+from functools import cache
 from urllib.parse import urlencode
 
 import numpy as np
@@ -43,6 +45,11 @@ def one_thread():
 def pytest_collection_modifyitems(items):
     """The file that takes longest comes first, so that the others run beside it."""
     items.sort(key=lambda item: item.path.name != "test_workflow.py")
+
+
+def pytest_collection_finish():
+    """The garbage collector would go through all objects of torch again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +119,12 @@ def random_study():
 
 
 def make_random_study(students, teachers, seed=0):
-    """Synthetic tables with the schema of real ones, drawn with a fixed seed."""
+    """Synthetic tables with the schema of real ones, drawn with a fixed seed; copies, which a test may change."""
+    return {name: table.copy() for name, table in _draw_study(students, teachers, seed).items()}
+
+
+@cache
+def _draw_study(students, teachers, seed):
     generator = np.random.default_rng(seed)
     names = [f"model{number}.t" for number in range(students + teachers)]
     labels = generator.integers(0, 10, 1000)
