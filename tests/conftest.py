@@ -13,6 +13,7 @@ import torch
 import yaml
 from browsing import settle, table_of
 from running import ROOT, copy_repository, snakemake
+from threadpoolctl import threadpool_limits
 
 from transfer_atlas.analysis.histories import describe_histories
 from transfer_atlas.analysis.published import compare_with_published
@@ -34,6 +35,13 @@ from transfer_atlas.zoo.weights import save_weights
 FASHION = ROOT / "src/transfer_atlas/datasets/fashion_mnist"
 SCHEMA = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
 ZOO_SCHEMA = load_schema(ROOT / "workflow/schemas/zoo.schema.yaml")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread_of_blas():
+    """The threads of NumPy's and SciPy's linear algebra wait for each other in busy loops, which the other workers pay for."""
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 @pytest.fixture(autouse=True)
