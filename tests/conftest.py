@@ -60,6 +60,11 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_unconfigure():
+    """Modules that find their objects alive at the end of the process would call them leaked."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id):
     """A copy of the repository in which the small study was run: once for all workers, who each change a copy of their own."""
