@@ -26,7 +26,7 @@ JOB = "from transfer_atlas.jobs.log import logged\nwith logged('/dev/null'): "
 
 
 def run(beginning, stages):
-    """Processor seconds of a process that imports these stages."""
+    """Processor seconds of a process whose code is a beginning and the imports of these stages."""
     imports = "; ".join(STAGES[stage] or "pass" for stage in stages)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", beginning + imports], check=True, capture_output=True)

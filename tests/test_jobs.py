@@ -40,17 +40,6 @@ def test_an_interrupt_ends_a_job_as_it_ends_any_other_process(tmp_path):
     assert process.returncode != 0 and process.stderr.endswith("KeyboardInterrupt\n")
 
 
-def test_what_a_thread_still_writes_is_written_before_the_end(tmp_path):
-    body = f"""
-from concurrent.futures import ThreadPoolExecutor
-from time import sleep
-with ThreadPoolExecutor() as pool:
-    pool.submit(lambda: (sleep(0.2), open({str(tmp_path / "late")!r}, "w").close()))
-"""
-    process, _ = run_job(tmp_path, body)
-    assert process.returncode == 0 and (tmp_path / "late").exists()
-
-
 def test_the_garbage_collector_passes_over_modules_and_still_collects(tmp_path):
     body = """
 import gc, weakref
