@@ -1,7 +1,6 @@
 """Small real inputs that several test files share."""
 
 import fcntl
-import gc
 import shutil
 from functools import cache
 from urllib.parse import urlencode
@@ -53,16 +52,6 @@ def one_thread():
 def pytest_collection_modifyitems(items):
     """The file that takes longest comes first, so that the others run beside it."""
     items.sort(key=lambda item: item.path.name != "test_workflow.py")
-
-
-def pytest_collection_finish():
-    """The garbage collector would go through all objects of torch again and again."""
-    gc.freeze()
-
-
-def pytest_unconfigure():
-    """Modules that find their objects alive at the end of the process would call them leaked."""
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

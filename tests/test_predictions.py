@@ -17,7 +17,7 @@ from transfer_atlas.complementarity.imported import import_predictions, write_pr
 from transfer_atlas.complementarity.pair_table import compare_models
 from transfer_atlas.datasets.embedded_study.copy import copy_tables
 from transfer_atlas.errors import InputError
-from transfer_atlas.logits.zoo_predictions import ZooPredictions, read_zoo_predictions
+from transfer_atlas.logits.zoo_predictions import ZooPredictions, read_zoo_predictions, store_zoo_predictions
 from transfer_atlas.store.tables import read_table, write_table
 from transfer_atlas.study.prediction_sources import columns_of, labels_file, prediction_files
 
@@ -430,3 +430,20 @@ def test_two_sets_of_images_in_one_glob_are_told(files):
     line = "the files hold two sets of images: 3 models have the one, 2 models (model_003, model_004) the other"
     with pytest.raises(InputError, match=re.escape(line)):
         import_predictions(paths, COLUMNS, "fail")
+
+
+@pytest.mark.parametrize(("largest", "kind"), [(2**15 - 1, np.int16), (2**15, np.int32)])
+def test_classes_take_16_bits_where_they_fit(tmp_path, largest, kind):
+    classes = np.array([0, 7, largest])
+    for model in ("a.t", "b.t"):
+        rows = {"image": ["x", "y", "z"], "label": classes, "prediction": classes, "correct": True, "confidence": 0.5}
+        write_table(
+            pd.DataFrame(rows | {"label_probability": 0.5}),
+            "predictions",
+            tmp_path / f"p/{model}.parquet",
+            {"fingerprint": "f"},
+        )
+    paths = sorted((tmp_path / "p").glob("*.parquet"))
+    for found in (read_zoo_predictions(paths), store_zoo_predictions(paths, tmp_path)):
+        assert found.prediction[:].dtype == kind
+        np.testing.assert_array_equal(found.prediction[:], [classes, classes])

@@ -57,11 +57,16 @@ def read_zoo_predictions(paths, models=None):
         InputError: fewer than two models, or a model whose images or labels are not those of most others.
     """
     paths, labels = _compared(path for path in _tables_in(paths) if models is None or path.stem in models)
-    try:
-        arrays = _read_columns(paths, len(labels), np.int16)
-    except OverflowError:
-        arrays = _read_columns(paths, len(labels), np.int32)
+    arrays = _in_few_bits(lambda class_type: _read_columns(paths, len(labels), class_type))
     return ZooPredictions([path.stem for path in paths], labels, *arrays)
+
+
+def _in_few_bits(read):
+    """What `read`, a function of the type of the classes, gives: with 16 bits, or with 32 where a class takes more."""
+    try:
+        return read(np.int16)
+    except OverflowError:
+        return read(np.int32)
 
 
 def _read_columns(paths, images, class_type):
@@ -92,17 +97,14 @@ def store_zoo_predictions(paths, folder):
     paths, labels = _compared(paths)
     files = {"prediction": folder / "prediction.npy", "confidence": folder / "confidence.npy"}
     if not all(file.exists() for file in files.values()):
-        kinds = {"prediction": np.int16, "confidence": np.float32}
-        try:
-            _copy_columns(paths, files, kinds, len(labels))
-        except OverflowError:  # a class that takes more than 16 bits
-            _copy_columns(paths, files, kinds | {"prediction": np.int32}, len(labels))
+        _in_few_bits(lambda class_type: _copy_columns(paths, files, len(labels), class_type))
     stored = {name: StoredArray(file) for name, file in files.items()}
     return ZooPredictions([path.stem for path in paths], labels, **stored)
 
 
-def _copy_columns(paths, files, kinds, images):
-    """Copy columns of the tables into one array each."""
+def _copy_columns(paths, files, images, class_type):
+    """As `_read_columns`, into one file each, with the memory of some models."""
+    kinds = {"prediction": class_type, "confidence": np.float32}
     with ThreadPoolExecutor() as pool, ExitStack() as stack:
         writers = {
             name: stack.enter_context(rows_writer(file, kinds[name], (len(paths), images)))
@@ -112,7 +114,7 @@ def _copy_columns(paths, files, kinds, images):
             found = pool.map(lambda path: read_arrays(path, list(files)), paths[first : first + MODELS_AT_ONCE])
             for name, rows in zip(files, zip(*found, strict=True), strict=True):
                 rows = np.stack(rows)
-                writers[name](_checked_classes(rows, kinds[name]) if name == "prediction" else rows)
+                writers[name](_checked_classes(rows, class_type) if name == "prediction" else rows)
 
 
 def read_each_prediction(paths):

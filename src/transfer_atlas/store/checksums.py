@@ -21,25 +21,12 @@ def damaged(path, reason):
 
 
 def crc32_of(file, size):
-    """CRC-32 of the first `size` bytes of an open file, of Python or of Arrow."""
+    """CRC-32 of the first `size` bytes of an open file."""
     file.seek(0)
-    read = getattr(file, "read_buffer", file.read)  # Arrow's copies nothing that is in memory
     checksum = 0
-    while size > 0 and (chunk := read(min(CHUNK, size))):
+    while size > 0 and (chunk := file.read(min(CHUNK, size))):
         checksum, size = zlib.crc32(chunk, checksum), size - len(chunk)
     return checksum
-
-
-def check_beginning(path, file, written):
-    """Read the beginning of an open file against what was written: the number of its bytes and their CRC-32.
-
-    Raises:
-        DiskError: it is damaged.
-        ValueError: `written` is damaged.
-    """
-    end, checksum = (int(part, base) for part, base in zip(written.split(), (10, 16), strict=True))
-    if crc32_of(file, end) != checksum:
-        raise damaged(path, "its checksum is another")
 
 
 def with_checksum(weights):

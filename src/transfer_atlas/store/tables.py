@@ -7,7 +7,6 @@ import hashlib
 import json
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,11 @@ import pyarrow.parquet as pq
 
 from transfer_atlas.errors import InputError
 from transfer_atlas.schemas.tables import SCHEMAS
-from transfer_atlas.store.checksums import check_beginning, crc32_of, damaged
+from transfer_atlas.store.checksums import crc32_of, damaged
 from transfer_atlas.store.files import atomic
 
 PART = "part-{}.parquet"
 METADATA_KEY = b"transfer_atlas"
-SMALL = 2**24  # bytes of a file that is read at once
 PAGES_KEY = b"transfer_atlas_pages"  # bytes before the footer, and their CRC-32
 
 
@@ -181,44 +179,35 @@ def _read_part(path, columns, students):
 
 def _read(path, columns=None):
     """Rows as an Arrow table, and the provenance."""
-    with _reading(path):
-        is_small = Path(path).stat().st_size <= SMALL
-        # a small file is read once, for its checksum and its rows, and is decoded soonest by one thread
-        source = pa.BufferReader(Path(path).read_bytes()) if is_small else pa.OSFile(str(path))
-        file, metadata = _open(path, source)
-        if written := (file.metadata.metadata or {}).get(PAGES_KEY):  # tables of the first versions have none
-            check_beginning(path, source, written)
-        return file.read(columns, use_threads=not is_small), metadata
+    file, metadata = _open(path)
+    _check_pages(path, (file.metadata.metadata or {}).get(PAGES_KEY))
+    try:
+        return file.read(columns), metadata
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(path, error) from None
 
 
 def _read_students(path, columns, students):
     """As `_read`, the rows of some students; pages that hold none of them are not read."""
     _, metadata = _open(path)
     chosen = pc.field("student").isin(list(students))
-    with _reading(path):
+    try:
         # the filter's own column may be one that is not asked for
         return pq.read_table(path, columns=columns, filters=chosen, page_checksum_verification=True), metadata
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise damaged(path, error) from None
 
 
-@contextmanager
-def _reading(path):
-    """Says in one line what is wrong with a file that cannot be read."""
+def _open(path):
+    """The file, whose pages are checked as they are read, and its provenance."""
     try:
-        yield
-    except InputError:
-        raise
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        schema = file.schema_arrow
+        metadata = json.loads((schema.metadata or {}).get(METADATA_KEY, b"null"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such table; make it with: {_command_for(path)}") from None
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, error) from None
-
-
-def _open(path, source=None):
-    """The file, whose pages are checked as they are read, and its provenance; `source` is the file, where it is open."""
-    with _reading(path):
-        file = pq.ParquetFile(source or path, page_checksum_verification=True)
-        schema = file.schema_arrow
-        metadata = json.loads((schema.metadata or {}).get(METADATA_KEY, b"null"))
     if not isinstance(metadata, dict):
         raise InputError(f"{path}: was not written by transfer-atlas")
     # tables of the first versions have no checksum
@@ -234,6 +223,19 @@ def _command_for(path):
     configs = (folder / "config.yaml" for folder in Path(path).parents)
     config = next(filter(Path.is_file, configs), "<your study's config files>")
     return f"snakemake --cores 2 {path} --configfile {config}"
+
+
+def _check_pages(path, written):
+    """Read all before the footer against its CRC-32; tables of the first versions have none."""
+    if written is None:
+        return
+    try:
+        end, checksum = (int(part, base) for part, base in zip(written.split(), (10, 16), strict=True))
+    except ValueError as error:
+        raise damaged(path, error) from None
+    with open(path, "rb") as file:
+        if crc32_of(file, end) != checksum:
+            raise damaged(path, "its checksum is another")
 
 
 def gather(paths, table):
