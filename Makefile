@@ -18,14 +18,16 @@ help:
 env: .venv/installed
 
 PYTHON ?= python3
+IMPORTED := pandas, pyarrow.parquet, seaborn, numba, statsmodels.api, jsonschema, snakemake.cli, snakemake.api
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c $(NEW_ENOUGH) || { echo "$(PYTHON) is older than Python 3.11; name a newer one: make env PYTHON=python3.11"; exit 1; }
 	@! [ -x $(BIN)/python ] || $(BIN)/python -c $(NEW_ENOUGH) || rm -rf .venv
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip uv
-	# bytecode now, once: where Python must not write it (PYTHONDONTWRITEBYTECODE), every job would compile torch anew
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[dev,slurm]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,slurm]'
+	# bytecode of what jobs import: where Python must not write it (PYTHONDONTWRITEBYTECODE), every job would compile it anew
+	env -u PYTHONDONTWRITEBYTECODE sh -c '$(BIN)/python -c "import timm, torchvision.transforms.v2" & $(BIN)/python -c "import $(IMPORTED)" && wait $$!'
 	touch $@
 
 # a first look in half a minute: figures and a recommendation from the tables of the embedded study, without training

@@ -59,3 +59,19 @@ print(gc.get_freeze_count() == frozen, after() is None)
 """
     _, log = run_job(tmp_path, body)
     assert log == "True True\nTrue True\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="another C library")
+def test_freed_memory_stays_in_the_process(tmp_path):
+    """40 MiB that are freed and used again need no new pages; these would be 10,240 each time."""
+    body = """
+import resource
+for repetition in range(11):
+    if repetition == 1:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [b"x" * 2**23 for _ in range(5)]
+    del blocks
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    _, log = run_job(tmp_path, body)
+    assert int(log) < 10_000

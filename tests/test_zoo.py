@@ -1,6 +1,7 @@
 """Models: built, refused, normalised, measured."""
 
 import argparse
+import copy
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from transfer_atlas.study.architectures import check_architectures, timm_archite
 from transfer_atlas.study.sheet import read_zoo
 from transfer_atlas.zoo.anatomy import dissect
 from transfer_atlas.zoo.build import Input, build_model, logits_of, normalisation
+from transfer_atlas.zoo.depthwise import DepthwiseConv2d, speed_up_depthwise
 from transfer_atlas.zoo.estimate import estimate_study
 from transfer_atlas.zoo.weights import save_weights
 
@@ -134,6 +136,52 @@ def test_input_is_normalised_as_the_model_expects(resnet_row):
     pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     expected = (pixels.permute(0, 3, 1, 2) / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     torch.testing.assert_close(Input(model)(pixels), expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"kernel_size": (3, 7), "padding": (1, 3)}, {"dilation": 2, "padding": 4}])
+@pytest.mark.parametrize(("side", "stride"), [(1, 1), (1, 2), (2, 2), (3, 1)])
+def test_a_depthwise_convolution_is_the_same_where_it_multiplies(options, side, stride):
+    options = {"kernel_size": 5, "padding": 2, "stride": stride, "groups": 8, "bias": False} | options
+    plain = torch.nn.Conv2d(8, 8, **options)
+    fast = copy.deepcopy(plain)
+    speed_up_depthwise(fast)
+    assert type(fast) is DepthwiseConv2d and fast.state_dict().keys() == plain.state_dict().keys()
+    images, results = torch.randn(9, 8, side, side), []
+    for convolution in (plain, fast):
+        x = images.clone().requires_grad_()
+        y = convolution(x)
+        y.square().sum().backward()
+        results.append((y.detach(), x.grad, convolution.weight.grad))
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_other_convolutions_are_left_alone():
+    others = torch.nn.Sequential(
+        torch.nn.Conv2d(8, 8, 3, padding=1, bias=False),
+        torch.nn.Conv2d(8, 8, 3, padding=1, groups=8),  # its bias
+        torch.nn.Conv2d(8, 16, 3, padding=1, groups=8, bias=False),
+        torch.nn.Conv2d(8, 8, 1, groups=8, bias=False),
+        torch.nn.Conv2d(8, 8, 3, padding=2, groups=8, bias=False),
+        torch.nn.Conv2d(8, 8, 4, padding=2, groups=8, bias=False),
+        torch.nn.Conv2d(8, 8, 3, padding="same", groups=8, bias=False),
+        torch.nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False, padding_mode="circular"),
+    )
+    speed_up_depthwise(others)
+    assert {type(module) for module in others} == {torch.nn.Conv2d}
+
+
+def test_a_network_on_small_images_multiplies(resnet_row):
+    """MobileNetV3 sees 32 pixels as one in its last stage; its logits and gradients stay what timm's own network gives."""
+    built = build_model({**resnet_row, "architecture": "mobilenetv3_small_050"}, 10, 32, seed=3)
+    plain = timm.create_model("mobilenetv3_small_050", num_classes=10).eval()
+    plain.load_state_dict(built.state_dict())
+    images = torch.rand(4, 3, 32, 32)
+    for network in (built, plain):
+        network(images).square().sum().backward()
+    assert any(isinstance(module, DepthwiseConv2d) for module in built.modules())
+    for (name, own), of_timm in zip(built.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(own.grad, of_timm.grad, msg=lambda text, name=name: f"{name}: {text}")
 
 
 def test_an_estimate_by_hand():

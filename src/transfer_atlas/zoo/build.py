@@ -10,6 +10,7 @@ from torch import nn
 
 from transfer_atlas.errors import DiskError, InputError, did_you_mean, one_line
 from transfer_atlas.store.checksums import check_weights
+from transfer_atlas.zoo.depthwise import speed_up_depthwise
 from transfer_atlas.zoo.weights import load_weights
 
 DEPRECATED = timm.models.get_deprecated_models()  # dict of a former name to today's
@@ -47,6 +48,7 @@ def build_model(row, classes, input_size, weights=None, seed=0):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = _create(row, classes, input_size, hub, overlay)
+        speed_up_depthwise(model)
         if weights is not None and not hub:
             load_weights(model, weights, row.get("key_map", []), row.get("weights_key"))
         _check_output(model, classes, input_size)
@@ -176,8 +178,8 @@ class Input(nn.Module):
         super().__init__()
         mean, std = normalisation(model)
         # not persistent: no weights of a network
-        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255, persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255, persistent=False)
+        self.register_buffer("mean", torch.tensor(mean) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std) * 255, persistent=False)
 
     @property
     def device(self):
@@ -185,4 +187,8 @@ class Input(nn.Module):
         return self.mean.device
 
     def forward(self, pixels):
-        return (pixels.to(self.device).permute(0, 3, 1, 2).float() - self.mean) / self.std
+        images, height, width, channels = pixels.shape
+        rows = pixels.to(self.device).reshape(images, height, width * channels).float()
+        # a row of pixels at a time: the CPU calculates with many numbers at once, and three are few
+        rows.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
+        return rows.view(pixels.shape).permute(0, 3, 1, 2)
