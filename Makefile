@@ -18,7 +18,6 @@ help:
 env: .venv/installed
 
 PYTHON ?= python3
-IMPORTED := pandas, pyarrow.parquet, seaborn, numba, statsmodels.api, jsonschema, snakemake.cli, snakemake.api
 NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c $(NEW_ENOUGH) || { echo "$(PYTHON) is older than Python 3.11; name a newer one: make env PYTHON=python3.11"; exit 1; }
@@ -26,8 +25,9 @@ NEW_ENOUGH := 'import sys; sys.exit(sys.version_info < (3, 11))'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[dev,slurm]'
-	# bytecode of what jobs import: where Python must not write it (PYTHONDONTWRITEBYTECODE), every job would compile it anew
-	env -u PYTHONDONTWRITEBYTECODE sh -c '$(BIN)/python -c "import timm, torchvision.transforms.v2" & $(BIN)/python -c "import $(IMPORTED)" && wait $$!'
+	# bytecode of what jobs and Snakemake import: where Python must not write it (PYTHONDONTWRITEBYTECODE), each would compile it anew
+	env -u PYTHONDONTWRITEBYTECODE sh -c '$(BIN)/python -c "import timm, torchvision.transforms.v2" & \
+	  $(BIN)/python -c "import pandas, pyarrow.parquet, seaborn, numba, statsmodels.api"; $(BIN)/snakemake -n >/dev/null 2>&1; wait $$!'
 	touch $@
 
 # a first look in half a minute: figures and a recommendation from the tables of the embedded study, without training
