@@ -13,7 +13,11 @@ def speed_up_depthwise(model):
 
 
 def _sees_one_pixel_at_its_centre(convolution):
-    """Whether it is a depthwise convolution, without bias, of whose kernel a single pixel meets the centre alone."""
+    """Whether it is depthwise and gives, for a single pixel, that pixel times the centre of the kernel.
+
+    One with a bias is left alone: oneDNN adds up the bias's gradient in an order of its own, and results would differ in their
+    last bits.
+    """
     margin = tuple(
         dilation * (length - 1) / 2
         for dilation, length in zip(convolution.dilation, convolution.kernel_size, strict=True)
@@ -50,7 +54,7 @@ class _CentreProduct(torch.autograd.Function):
     def backward(ctx, gradient):
         x, weight = ctx.saved_tensors
         of_weight = torch.zeros_like(weight)
-        # image after image, as oneDNN adds them, so that both ways round alike
+        # image after image, as oneDNN adds them up, so that both round alike
         _centre(of_weight)[:] = sum((x * gradient)[:, :, 0, 0])
         return gradient * _centre(weight)[:, None, None], of_weight
 
