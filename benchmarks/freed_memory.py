@@ -1,7 +1,8 @@
 """Asking a network whose freed memory goes back to the system, or stays: python benchmarks/freed_memory.py.
 
-Small networks of timm on 4,000 images of 32 pixels and one thread, 500 at a time, in fresh processes in turns; the process
-that keeps what it frees is a job of the workflow (`jobs/log.py`). Seconds and page faults of the images after the first 1,000.
+Small networks of timm on 4,000 images of 32 pixels and one thread, 500 at a time, in fresh processes in turns. One keeps what
+it frees, as a job of the workflow does (`jobs/log.py`). Seconds, and page faults of the last round, of the images after the
+first 1,000.
 """
 
 import json
@@ -35,7 +36,7 @@ print(json.dumps([time.perf_counter() - start, resource.getrusage(resource.RUSAG
 
 
 def ask(name, way, faults):
-    """Seconds of a fresh process; its page faults go into a dict."""
+    """Seconds of a fresh process; its page faults go into a dict, in place of those of the round before."""
     command = [sys.executable, "-c", CODE, name, way]
     seconds, faults[name, way] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return seconds

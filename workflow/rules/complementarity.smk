@@ -58,8 +58,6 @@ rule compare_models:
         flips_by_class="<results>/flips_by_class.parquet",
     log:
         "<logs>/compare_models.log",
-    # figures and choices wait for it
-    priority: 1
     # a second core gains nothing where pairs are few, and the job would wait for it
     threads: 1 if 0 < len(ZOO) < 100 else 4
     resources:

@@ -187,8 +187,7 @@ class Input(nn.Module):
         return self.mean.device
 
     def forward(self, pixels):
-        images, height, width, channels = pixels.shape
-        rows = pixels.to(self.device).reshape(images, height, width * channels).float()
-        # a row of pixels at a time: the CPU calculates with many numbers at once, and three are few
+        rows, width = pixels.to(self.device).flatten(2).float(), pixels.shape[2]
+        # whole rows, because the CPU is slow where the inner loop has the three channels alone
         rows.sub_(self.mean.repeat(width)).div_(self.std.repeat(width))
         return rows.view(pixels.shape).permute(0, 3, 1, 2)

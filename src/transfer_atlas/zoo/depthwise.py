@@ -35,7 +35,7 @@ class DepthwiseConv2d(nn.Conv2d):
     """
 
     def forward(self, x):
-        """[images, channels, height, width] to the same with the height and width of a convolution."""
+        """As `nn.Conv2d`."""
         if x.shape[2:] != (1, 1) or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         return _CentreProduct.apply(x, self.weight)
